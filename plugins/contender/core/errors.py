@@ -1,0 +1,137 @@
+"""Every error Contender raises itself.
+
+```
+ContenderError
+├── SpecError                 a model's declaration cannot work
+├── IntervalError             the interval is malformed or has no data
+├── DataError                 the rows cannot be used
+│   ├── ValidationFailed      a critical expectation failed
+│   ├── RowsNotConserved      a join or load lost or multiplied rows
+│   ├── StaleFeatures         a feature table is older than its freshness limit
+│   └── NoLabels              no row of the window has a label
+├── TrackingUnreachable       MLflow does not answer
+├── ModelNotFaithful          no stored form of the model scores as the fitted one does
+├── HoldoutContaminated       a compared model was trained on rows of the holdout, or this cannot be ruled out
+├── EngineUnavailable         no Docker engine answers
+├── ImageFailed               the image could not be built or started
+├── GoldenRequestsFailed      the served model answers otherwise than the trained one
+├── PromotionRefused          the alias may not be moved
+├── DecisionLogBroken         the decision log's hash chain does not hold
+├── OnlineStoreUnreachable    the online store cannot be read
+└── RequestInvalid            a prediction request that cannot be answered
+```
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+EXAMPLES = 5
+
+
+def some(items: Iterable[object], limit: int = EXAMPLES) -> str:
+    """The first few items as text, with a count of the rest: `a, b and 7 more`."""
+    listed = [str(item) for item in items]
+    shown = ", ".join(listed[:limit])
+    return shown if len(listed) <= limit else f"{shown} and {len(listed) - limit} more"
+
+
+class ContenderError(Exception):
+    """An error that says what, where, expected, got and what to do next.
+
+    Args:
+        what: What went wrong, as a sentence without its full stop.
+        where: The stage, table, field or file it went wrong in.
+        expected: What would have been accepted.
+        got: What was there instead.
+        next_step: What the reader should do now.
+
+    The five facts stay readable as attributes of the same names.
+    """
+
+    def __init__(
+        self, what: str, *, where: str = "", expected: object = "", got: object = "", next_step: str = ""
+    ) -> None:
+        self.what, self.where, self.next_step = what, where, next_step
+        self.expected, self.got = str(expected), str(got)
+        facts = (("where", where), ("expected", self.expected), ("got", self.got), ("next", next_step))
+        super().__init__("; ".join([what, *(f"{name}: {value}" for name, value in facts if value)]))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle by the facts: keyword-only arguments defeat the default of `Exception`."""
+        return _rebuild, (type(self), self.what, self.where, self.expected, self.got, self.next_step)
+
+
+def _rebuild(
+    kind: type[ContenderError], what: str, where: str, expected: str, got: str, next_step: str
+) -> ContenderError:
+    return kind(what, where=where, expected=expected, got=got, next_step=next_step)
+
+
+class SpecError(ContenderError):
+    """A model's declaration cannot work."""
+
+
+class IntervalError(ContenderError):
+    """The interval is malformed or has no data."""
+
+
+class DataError(ContenderError):
+    """The rows cannot be used."""
+
+
+class ValidationFailed(DataError):
+    """A critical expectation failed; nothing was written."""
+
+
+class RowsNotConserved(DataError):
+    """A join or load lost or multiplied rows."""
+
+
+class StaleFeatures(DataError):
+    """A feature table is older than its freshness limit."""
+
+
+class NoLabels(DataError):
+    """No row of the window has a label."""
+
+
+class TrackingUnreachable(ContenderError):
+    """MLflow does not answer."""
+
+
+class ModelNotFaithful(ContenderError):
+    """No stored form of the model scores as the fitted one does."""
+
+
+class HoldoutContaminated(ContenderError):
+    """A compared model was trained on rows of the holdout, or this cannot be ruled out."""
+
+
+class EngineUnavailable(ContenderError):
+    """No Docker engine answers."""
+
+
+class ImageFailed(ContenderError):
+    """The image could not be built or started."""
+
+
+class GoldenRequestsFailed(ContenderError):
+    """The served model answers otherwise than the trained one."""
+
+
+class PromotionRefused(ContenderError):
+    """The alias may not be moved."""
+
+
+class DecisionLogBroken(ContenderError):
+    """The decision log's hash chain does not hold."""
+
+
+class OnlineStoreUnreachable(ContenderError):
+    """The online store cannot be read."""
+
+
+class RequestInvalid(ContenderError):
+    """A prediction request that cannot be answered."""

@@ -1,0 +1,83 @@
+"""Intervals of time, UTC, half-open: the start belongs to an interval, the end does not."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, field_validator, model_validator
+
+from contender.core.errors import IntervalError
+
+
+class Interval(BaseModel):
+    """`start <= t < end`, both time zone aware and kept in UTC."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    start: datetime
+    end: datetime
+
+    @field_validator("start", "end")
+    @classmethod
+    def _utc(cls, value: datetime) -> datetime:
+        if value.tzinfo is None:
+            raise ValueError("needs a time zone: all intervals are UTC, e.g. 2013-06-01T00:00:00Z")
+        return value.astimezone(UTC)
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.start >= self.end:
+            raise ValueError(f"start {self.start.isoformat()} is not before end {self.end.isoformat()}")
+        return self
+
+    @classmethod
+    def parse(cls, text: str) -> Interval:
+        """Read a month (`2013-06`), a day (`2013-06-03`) or an ISO 8601 interval (`2013-06-01/2013-07-01`).
+
+        Raises:
+            IntervalError: The text is none of these.
+        """
+        try:
+            first, _, second = text.partition("/")
+            if second:
+                return cls(start=_instant(first), end=_instant(second))
+            if len(first) == len("2013-06"):
+                start = _instant(f"{first}-01")
+                return cls(start=start, end=(start + timedelta(days=32)).replace(day=1))
+            return cls(start=(start := _instant(first)), end=start + timedelta(days=1))
+        except ValueError as error:
+            raise IntervalError(
+                "the interval cannot be read",
+                where="interval",
+                expected="a month 2013-06, a day 2013-06-03 or 2013-06-01/2013-07-01, the end after the start",
+                got=repr(text),
+                next_step="trigger the run again with an interval of one of these forms",
+            ) from error
+
+    def __contains__(self, moment: datetime) -> bool:
+        return self.start <= moment < self.end
+
+    def __str__(self) -> str:
+        return f"{_short(self.start)}/{_short(self.end)}"
+
+    def months(self) -> list[Interval]:
+        """The interval cut at the first of each month: the unit in which earlier data is brought in."""
+        parts, start = [], self.start
+        while start < self.end:
+            following = (
+                start.replace(day=1, hour=0, minute=0, second=0, microsecond=0) + timedelta(days=32)
+            ).replace(day=1)
+            parts.append(Interval(start=start, end=min(following, self.end)))
+            start = following
+        return parts
+
+
+def _instant(text: str) -> datetime:
+    moment = datetime.fromisoformat(text)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _short(moment: datetime) -> str:
+    midnight = (moment.hour, moment.minute, moment.second, moment.microsecond) == (0, 0, 0, 0)
+    return moment.date().isoformat() if midnight else moment.isoformat()

@@ -1,0 +1,58 @@
+"""`release.json`: all that is needed to check a release and to make it again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+from contender.core.interval import Interval
+from contender.core.results import Evidence, ImageProof, Result, Snapshot, Verdict
+
+
+def canonical(value: Any) -> bytes:
+    """The one JSON form that digests are taken of: sorted keys, no spaces, UTF-8, no NaN."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+
+
+def digest_of(value: Any) -> str:
+    """SHA-256 of the canonical JSON of a value, hexadecimal."""
+    return hashlib.sha256(canonical(value)).hexdigest()
+
+
+class Release(Result):
+    """The manifest of one model version.
+
+    Attributes:
+        model, version: The registry's name and version.
+        interval, train, holdout: The run's interval and the two windows cut from it.
+        code_revision: Git revision of the checkout, with `-dirty` where files differed from it.
+        lock_digest: SHA-256 of `requirements.txt`.
+        tables: Snapshots of the raw and feature tables that the training set was made of.
+        features_digest: SHA-256 of the Feast definitions.
+        training_set: Snapshot of the training set and the holdout.
+        parameters, seed: What the estimator was fitted with.
+        model_digest: SHA-256 of the stored model file.
+        run_id: The MLflow run.
+        evidence, verdict: What the gate saw and said.
+        image: The proven image; `None` where no engine was there, with the reason in `image_skipped`.
+    """
+
+    model: str
+    version: str
+    interval: Interval
+    train: Interval
+    holdout: Interval
+    code_revision: str
+    lock_digest: str
+    tables: tuple[Snapshot, ...]
+    features_digest: str
+    training_set: Snapshot
+    parameters: dict[str, Any]
+    seed: int
+    model_digest: str
+    run_id: str
+    evidence: Evidence
+    verdict: Verdict
+    image: ImageProof | None
+    image_skipped: str = ""

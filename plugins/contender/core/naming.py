@@ -1,0 +1,42 @@
+"""The names that several parts must agree on."""
+
+from __future__ import annotations
+
+from contender.core.spec import ModelSpec
+
+CHAMPION = "champion"
+CHALLENGER = "challenger"
+
+# What the feature tables and the training set call the time a row speaks of, and the time it could be known.
+EVENT_TIME = "event_timestamp"
+KNOWN_AT = "created_timestamp"
+
+
+def asset_name(model: str) -> str:
+    """Name of the asset that a promotion updates, e.g. `champion/flight_delay`."""
+    return f"{CHAMPION}/{model}"
+
+
+def quarantine_table(table: str) -> str:
+    """Table of the rows of `table` that failed a row-level rule, with the reason."""
+    return f"{table}_quarantine"
+
+
+def training_table(model: str) -> str:
+    """Table of the training sets of a model, one slice for each interval."""
+    return f"{model}_training_set"
+
+
+def predictions_table(model: str) -> str:
+    """Table of the batch predictions of a model."""
+    return f"{model}_predictions"
+
+
+def model_module(spec: ModelSpec) -> str:
+    """Module of the model's pure functions, importable with the DAG folder on the path."""
+    return f"{spec.name}.model"
+
+
+def image_repository(model: str) -> str:
+    """Repository part of the image name; OCI names take no underscores at their ends, dashes are customary."""
+    return f"contender/{model.replace('_', '-')}"

@@ -1,0 +1,69 @@
+"""Where the platform keeps things, read from the environment in this one place.
+
+Each tool's own variables choose its backend (`MLFLOW_TRACKING_URI`, `FEAST_FS_YAML_FILE_PATH`, Airflow's,
+`DOCKER_HOST`); what is here are the places that no tool of the chain has a setting for.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+CHECKOUT = Path(__file__).resolve().parents[3]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Absolute places of the platform.
+
+    Attributes:
+        home: Root of everything the embedded platform writes (`CONTENDER_HOME`, default `<checkout>/.contender`).
+        lake: Root URI or path of the Delta tables (`CONTENDER_LAKE`, default `<home>/lake`).
+        models: Folder with one folder for each model (`CONTENDER_MODELS`, default `<checkout>/dags`).
+        expectations: Folder of the Great Expectations suites (`CONTENDER_EXPECTATIONS`).
+        feature_repo: Feast's repository (`CONTENDER_FEATURE_REPO`).
+        optuna_storage: SQLAlchemy URL of the studies (`CONTENDER_OPTUNA_STORAGE`, default SQLite below `home`).
+        online_store: File of the embedded online store (`CONTENDER_ONLINE_STORE`).
+        source: Where the reference model reads its raw files (`CONTENDER_SOURCE`, default the installed package).
+    """
+
+    home: Path
+    lake: str
+    models: Path
+    expectations: Path
+    feature_repo: Path
+    optuna_storage: str
+    online_store: Path
+    source: str
+
+    @property
+    def data_docs(self) -> Path:
+        """Folder of the validation reports."""
+        return self.home / "data_docs"
+
+    @property
+    def releases(self) -> Path:
+        """Folder of the manifests, one folder for each model and version."""
+        return self.home / "releases"
+
+    @property
+    def decisions(self) -> Path:
+        """Folder of the decision logs."""
+        return self.home / "decisions"
+
+
+def settings() -> Settings:
+    """Read the environment now, so that a test or a worker can set it before the first use."""
+    env = os.environ
+    home = Path(env.get("CONTENDER_HOME") or CHECKOUT / ".contender").resolve()
+    return Settings(
+        home=home,
+        lake=env.get("CONTENDER_LAKE") or str(home / "lake"),
+        models=Path(env.get("CONTENDER_MODELS") or CHECKOUT / "dags").resolve(),
+        expectations=Path(env.get("CONTENDER_EXPECTATIONS") or CHECKOUT / "expectations").resolve(),
+        feature_repo=Path(env.get("CONTENDER_FEATURE_REPO") or CHECKOUT / "feature_repo").resolve(),
+        optuna_storage=env.get("CONTENDER_OPTUNA_STORAGE") or f"sqlite:///{home / 'optuna.db'}",
+        online_store=Path(env.get("CONTENDER_ONLINE_STORE") or home / "online.db").resolve(),
+        source=env.get("CONTENDER_SOURCE", ""),
+    )
