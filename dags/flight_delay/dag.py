@@ -28,9 +28,10 @@ SPEC = ModelSpec(
     data_from=datetime(2013, 1, 1, tzinfo=UTC),
     data_until=datetime(2014, 1, 1, tzinfo=UTC),
     tables=(
-        Table(name="flights", time_column="scheduled_departure", key=("flight_id",)),
-        Table(name="weather", time_column="observed_at", key=("origin", "observed_at")),
+        Table(name="flights", time_column="time_hour", key=("time_hour", "carrier", "flight")),
+        Table(name="weather", time_column="time_hour", key=("origin", "time_hour")),
         Table(name="planes", time_column=None, key=("tailnum",)),
+        Table(name="airports", time_column=None, key=("faa",)),
     ),
     views=(
         View(name="origin_weather", max_age_hours=48),
