@@ -18,7 +18,10 @@ ContenderError
 ├── PromotionRefused          the alias may not be moved
 ├── DecisionLogBroken         the decision log's hash chain does not hold
 ├── OnlineStoreUnreachable    the online store cannot be read
+├── BundleBroken              a served model's bundle lacks a file or contradicts itself
 └── RequestInvalid            a prediction request that cannot be answered
+    ├── RequestMalformed      its body is no JSON
+    └── RequestTooLarge       its body has too many bytes
 ```
 """
 
@@ -133,5 +136,23 @@ class OnlineStoreUnreachable(ContenderError):
     """The online store cannot be read."""
 
 
+class BundleBroken(ContenderError):
+    """A served model's bundle lacks a file or contradicts itself."""
+
+
 class RequestInvalid(ContenderError):
-    """A prediction request that cannot be answered."""
+    """A prediction request that cannot be answered.
+
+    Attributes:
+        problems: One entry for each field found at fault: `index`, `field`, `problem`, `value`, `allowed`.
+    """
+
+    problems: tuple[dict[str, Any], ...] = ()
+
+
+class RequestMalformed(RequestInvalid):
+    """The body of a prediction request is no JSON."""
+
+
+class RequestTooLarge(RequestInvalid):
+    """The body of a prediction request has too many bytes."""
