@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, FiniteFloat, model_validator
 
 from contender.core.interval import Interval
 
@@ -40,11 +40,19 @@ class Snapshot(Result):
 
 
 class Estimate(Result):
-    """A figure and its interval; the ends are `None` where no interval can be given."""
+    """A finite figure and its interval; both ends are `None` where no interval can be given."""
 
-    value: float
-    low: float | None = None
-    high: float | None = None
+    value: FiniteFloat
+    low: FiniteFloat | None = None
+    high: FiniteFloat | None = None
+
+    @model_validator(mode="after")
+    def _ends_in_order(self) -> Self:
+        if (self.low is None) != (self.high is None):
+            raise ValueError(f"an interval has two ends or none: low {self.low}, high {self.high}")
+        if self.low is not None and self.high is not None and self.low > self.high:
+            raise ValueError(f"low {self.low} is above high {self.high}")
+        return self
 
     def __str__(self) -> str:
         ends = "" if self.low is None or self.high is None else f" [{self.low:+.4f}, {self.high:+.4f}]"
@@ -59,8 +67,10 @@ class Evidence(Result):
         reference: What the challenger is compared with: `champion` or the name of the baseline.
         holdout_digest: Digest of the holdout's rows.
         rows, clusters: Size of the holdout.
-        challenger, champion: Estimates by metric; `champion` holds the reference's figures.
+        challenger, champion: Estimates by metric; `champion` holds the reference's figures. A metric that has no
+            value on this holdout (AUC where it has one class) is left out.
         improvement: For each metric the paired difference, positive where the challenger is better.
+        no_interval: Why the deciding metric's improvement has no interval, or empty.
         same_model: Whether both are the same model, byte for byte.
         contaminated: Why the comparison is void, or empty.
     """
@@ -73,6 +83,7 @@ class Evidence(Result):
     challenger: dict[str, Estimate]
     champion: dict[str, Estimate]
     improvement: dict[str, Estimate]
+    no_interval: str = ""
     same_model: bool = False
     contaminated: str = ""
 
