@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from contender.core.settings import CHECKOUT, settings
+
+
+@pytest.fixture
+def clean(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    for name in ("HOME", "LAKE", "MODELS", "EXPECTATIONS", "FEATURE_REPO", "OPTUNA_STORAGE", "ONLINE_STORE", "SOURCE"):
+        monkeypatch.delenv(f"CONTENDER_{name}", raising=False)
+    return monkeypatch
+
+
+@pytest.mark.usefixtures("clean")
+def test_settings_without_environment_lie_in_the_checkout() -> None:
+    found = settings()
+    assert (CHECKOUT / "plugins" / "contender").is_dir()
+    assert found.home == CHECKOUT / ".contender"
+    assert found.models == CHECKOUT / "dags"
+    assert found.source == ""
+
+
+def test_settings_with_a_home_put_everything_written_below_it(clean: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    clean.setenv("CONTENDER_HOME", str(tmp_path))
+    found = settings()
+    assert {found.data_docs.parent, found.releases.parent, found.decisions.parent, found.online_store.parent} == {
+        tmp_path
+    }
+    assert found.lake == str(tmp_path / "lake")
+    assert found.optuna_storage == f"sqlite:///{tmp_path}/optuna.db"
+
+
+def test_settings_read_the_environment_at_each_call(clean: pytest.MonkeyPatch) -> None:
+    clean.setenv("CONTENDER_LAKE", "s3://lake")
+    assert settings().lake == "s3://lake"
+    clean.setenv("CONTENDER_LAKE", "s3://other")
+    assert settings().lake == "s3://other"
+
+
+def test_settings_with_an_empty_variable_use_the_default(clean: pytest.MonkeyPatch) -> None:
+    clean.setenv("CONTENDER_HOME", "")
+    assert settings().home == CHECKOUT / ".contender"
