@@ -68,9 +68,7 @@ def test_influence_at_a_point_equals_the_numerical_derivative(name: str) -> None
     labels, scores, codes = _rows(clusters=6, each=50)
     statistics = METRICS[name].statistics(labels, scores, codes, 6)
     weights, step = np.array([[1.0, 2.0, 0.0, 1.0, 3.0, 1.0]]), 1e-6
-    numerical = [
-        (statistics.at(weights + step * unit) - statistics.at(weights - step * unit))[0] for unit in np.eye(6)
-    ]
+    numerical = [(statistics.at(weights + step * unit) - statistics.at(weights - step * unit))[0] for unit in np.eye(6)]
     assert statistics.influence(weights)[0] == pytest.approx(np.array(numerical) / (2 * step), abs=1e-7)
 
 
