@@ -1,1 +1,5 @@
+"""From a spec to its DAGs."""
 
+from contender.factory.dags import model_dags
+
+__all__ = ["model_dags"]

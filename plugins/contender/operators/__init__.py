@@ -1,1 +1,1 @@
-
+"""The stages as Airflow operators: read through an adapter, call a stage, return figures."""

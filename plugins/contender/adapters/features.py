@@ -1,0 +1,112 @@
+"""Feast: the definitions of the feature repository, point-in-time joins, and loading the online store.
+
+Which registry and stores are used is said in `feature_repo/feature_store.yaml`, or in the file that Feast's own
+`FEAST_FS_YAML_FILE_PATH` names.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from feast import Entity, FeatureStore, FeatureView
+
+from contender.core.errors import RowsNotConserved, SpecError, some
+from contender.core.interval import Interval
+from contender.core.settings import Settings
+
+
+class Features:
+    """Feast's store, as far as a pipeline needs it.
+
+    Args:
+        settings: Where the feature repository and the stores lie.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._repo = settings.feature_repo
+        os.environ.setdefault("CONTENDER_FEAST_REGISTRY", f"sqlite:///{settings.home / 'feast_registry.db'}")
+        os.environ.setdefault("CONTENDER_ONLINE_STORE", str(settings.online_store))
+        settings.home.mkdir(parents=True, exist_ok=True)
+        yaml = os.environ.get("FEAST_FS_YAML_FILE_PATH") or settings.feature_repo / "feature_store.yaml"
+        self.store = FeatureStore(repo_path=str(self._repo), fs_yaml_file=Path(yaml))
+
+    def definitions(self, model: str, names: list[str]) -> list[FeatureView]:
+        """The feature views of these names, as `feature_repo/<model>.py` defines them.
+
+        Raises:
+            SpecError: One is not defined there.
+        """
+        views = {view.name: view for view in vars(self._module(model)).values() if isinstance(view, FeatureView)}
+        unknown = [name for name in names if name not in views]
+        if unknown:
+            raise SpecError(
+                "the spec names feature views that the feature repository lacks",
+                where=f"feature_repo/{model}.py",
+                expected=some(sorted(views)),
+                got=some(unknown),
+                next_step="define them there, or correct the spec's views",
+            )
+        return [views[name] for name in names]
+
+    def _module(self, model: str) -> Any:
+        parent = str(self._repo.parent)
+        if parent not in sys.path:
+            sys.path.append(parent)
+        return importlib.import_module(f"{self._repo.name}.{model}")
+
+    def apply(self, views: list[FeatureView], model: str) -> None:
+        """Register the views and their entities; what is registered already stays as it is."""
+        entities = [item for item in vars(self._module(model)).values() if isinstance(item, Entity)]
+        self.store.apply([*entities, *views])
+
+    def digest(self, model: str) -> str:
+        """SHA-256 of the files that define the model's features."""
+        files = [self._repo / "entities.py", self._repo / f"{model}.py"]
+        return hashlib.sha256(b"".join(path.read_bytes() for path in files if path.exists())).hexdigest()
+
+    def describe(self, views: list[FeatureView]) -> dict[str, dict[str, Any]]:
+        """Join keys and time to live (seconds, `None` for never) of each view, for the serving app."""
+        return {
+            view.name: {
+                "join_keys": list(view.join_keys),
+                "ttl_seconds": view.ttl.total_seconds() if view.ttl else None,
+            }
+            for view in views
+        }
+
+    def historical(self, entities: pd.DataFrame, features: list[str]) -> pd.DataFrame:
+        """Join features to entity rows as they were known at each row's time.
+
+        Args:
+            entities: Rows with the join keys and `event_timestamp`.
+            features: References `view:feature`.
+
+        Returns:
+            The same rows in the same order, with one column for each feature.
+
+        Raises:
+            RowsNotConserved: The store returned another number of rows.
+        """
+        joined = self.store.get_historical_features(
+            entity_df=entities, features=features, filter_by_created_timestamp=True
+        ).to_df()
+        if len(joined) != len(entities):
+            raise RowsNotConserved(
+                "the point-in-time join lost or multiplied rows",
+                where="get_historical_features",
+                expected=f"{len(entities)} rows",
+                got=f"{len(joined)} rows",
+                next_step="check the offline store named in feature_store.yaml",
+            )
+        return joined
+
+    def materialise(self, views: list[FeatureView], interval: Interval) -> None:
+        """Load each entity's newest row of the interval into the online store."""
+        self.store.materialize(interval.start, interval.end, [view.name for view in views])
+

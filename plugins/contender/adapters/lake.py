@@ -1,0 +1,184 @@
+"""The lake: Delta tables below one root, local or any object store that `deltalake` speaks to.
+
+A table is written by overwriting the slice of an interval, so that writing twice leaves one copy, and content that is
+already there is not written again: the table keeps its version. Timestamps are UTC microseconds.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+from deltalake import DeltaTable, write_deltalake
+from deltalake.exceptions import TableNotFoundError
+
+from contender.core.errors import DataError, RowsNotConserved
+from contender.core.interval import Interval
+from contender.core.results import Snapshot
+
+MICROSECONDS = pa.timestamp("us", tz="UTC")
+
+
+def digest(frame: pd.DataFrame) -> str:
+    """SHA-256 of a frame's content, the same for any order of rows and of columns.
+
+    Rows are hashed with pandas' keyed hash (`hash_pandas_object`), the hashes sorted; column names and types count too.
+    """
+    ordered = frame[sorted(frame.columns)]
+    rows = np.sort(pd.util.hash_pandas_object(ordered, index=False).to_numpy())
+    kinds = ",".join(f"{name}:{kind.name}" for name, kind in ordered.dtypes.items())
+    return hashlib.sha256(kinds.encode() + rows.tobytes()).hexdigest()
+
+
+class Lake:
+    """The tables below one root.
+
+    Args:
+        root: Folder or URI.
+    """
+
+    def __init__(self, root: str) -> None:
+        self.root = root
+
+    def uri(self, table: str) -> str:
+        """Where a table lies."""
+        return f"{self.root.rstrip('/')}/{table}"
+
+    def has(self, table: str) -> bool:
+        """Whether the table exists."""
+        return DeltaTable.is_deltatable(self.uri(table))
+
+    def open(self, table: str, version: int | None = None) -> DeltaTable:
+        """The table, at its newest or at a named version.
+
+        Raises:
+            DataError: There is no such table.
+        """
+        try:
+            return DeltaTable(self.uri(table), version=version)
+        except TableNotFoundError as error:
+            raise DataError(
+                f"there is no table {table!r}",
+                where=self.uri(table),
+                expected="a Delta table",
+                got="nothing",
+                next_step="run the DAG that writes it first, with an interval that covers the time you need",
+            ) from error
+
+    def read(
+        self, table: str, *, time: str | None = None, interval: Interval | None = None, version: int | None = None
+    ) -> pd.DataFrame:
+        """Rows of a table.
+
+        Args:
+            table: Its name.
+            time, interval: Only rows whose column `time` lies in the interval.
+            version: Delta version; the newest when `None`.
+        """
+        delta = self.open(table, version)
+        rows = delta.to_pyarrow_dataset().to_table(filter=_within(time, interval))
+        return rows.to_pandas(types_mapper=_text)
+
+    def months(self, table: str, time: str) -> set[str]:
+        """The months (`2013-06`) of which the table has rows."""
+        if not self.has(table):
+            return set()
+        column = self.open(table).to_pyarrow_dataset().to_table(columns=[time])[time]
+        return set(pc.unique(pc.strftime(column, format="%Y-%m")).to_pylist())
+
+    def write(
+        self,
+        table: str,
+        frame: pd.DataFrame,
+        *,
+        time: str | None = None,
+        interval: Interval | None = None,
+        commit: dict[str, str] | None = None,
+    ) -> Snapshot:
+        """Replace a slice (or, without `time`, the whole table) by the frame, unless it holds just that already.
+
+        Args:
+            table: Its name.
+            frame: The rows; with `time`, every row must lie in the interval.
+            time, interval: The slice.
+            commit: Facts to keep with the commit, e.g. the run.
+
+        Raises:
+            RowsNotConserved: The slice holds another number of rows after the write than before.
+        """
+        content = digest(frame)
+        if self.has(table):
+            there = self.read(table, time=time, interval=interval)
+            if digest(there) == content:
+                return self.snapshot(table, time=time, interval=interval, content=there)
+        arrow = _to_arrow(frame)
+        slice_of = {"mode": "overwrite", "predicate": _predicate(time, interval)} if time and interval else {}
+        if not slice_of or not self.has(table):
+            slice_of = {"mode": "overwrite"}
+        from deltalake import CommitProperties
+
+        write_deltalake(
+            self.uri(table), arrow, commit_properties=CommitProperties(custom_metadata=commit or {}), **slice_of
+        )
+        snapshot = self.snapshot(table, time=time, interval=interval)
+        if snapshot.rows != len(frame):
+            raise RowsNotConserved(
+                "the table holds another number of rows than were written",
+                where=f"{table} {interval or ''}".strip(),
+                expected=f"{len(frame)} rows",
+                got=f"{snapshot.rows} rows",
+                next_step=f"restore version {snapshot.version - 1} and look for rows outside the interval",
+            )
+        return snapshot
+
+    def snapshot(
+        self,
+        table: str,
+        *,
+        time: str | None = None,
+        interval: Interval | None = None,
+        content: pd.DataFrame | None = None,
+    ) -> Snapshot:
+        """Version, digest and size of a slice as it is now."""
+        version = self.open(table).version()
+        rows = self.read(table, time=time, interval=interval, version=version) if content is None else content
+        return Snapshot(table=table, version=version, digest=digest(rows), rows=len(rows), interval=interval)
+
+    def drop_slice(self, table: str, time: str, interval: Interval) -> None:
+        """Delete the rows of a slice, where there are any."""
+        if self.has(table):
+            self.open(table).delete(_predicate(time, interval))
+
+
+def _within(time: str | None, interval: Interval | None) -> Any:
+    if time is None or interval is None:
+        return None
+    start, end = (pa.scalar(moment, type=MICROSECONDS) for moment in (interval.start, interval.end))
+    return (pc.field(time) >= start) & (pc.field(time) < end)
+
+
+def _predicate(time: str, interval: Interval) -> str:
+    def literal(moment: datetime) -> str:
+        return f"arrow_cast('{moment.isoformat()}', 'Timestamp(Microsecond, Some(\"UTC\"))')"
+
+    return f"{time} >= {literal(interval.start)} AND {time} < {literal(interval.end)}"
+
+
+def _to_arrow(frame: pd.DataFrame) -> pa.Table:
+    table = pa.Table.from_pandas(frame, preserve_index=False)
+    fields = []
+    for field in table.schema:
+        kind = MICROSECONDS if pa.types.is_timestamp(field.type) else field.type
+        fields.append(pa.field(field.name, pa.string() if pa.types.is_large_string(kind) else kind))
+    return table.cast(pa.schema(fields)).replace_schema_metadata(None)
+
+
+def _text(kind: pa.DataType) -> Any:
+    return pd.StringDtype() if pa.types.is_string(kind) or pa.types.is_large_string(kind) else None
+
+

@@ -1,0 +1,282 @@
+"""MLflow: one run for each task of a DAG run, model versions known by their content, and the two aliases.
+
+Where MLflow lies is said by its own `MLFLOW_TRACKING_URI` and `MLFLOW_REGISTRY_URI`; retries and time-outs by its
+`MLFLOW_HTTP_REQUEST_*`.
+"""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import onnx
+import pandas as pd
+from mlflow.entities import Run, RunStatus
+from mlflow.entities.model_registry import ModelVersion
+from mlflow.exceptions import MlflowException
+from mlflow.models import infer_signature
+from sqlalchemy.exc import SQLAlchemyError
+
+from contender.core.errors import ContenderError, TrackingUnreachable
+from contender.core.naming import CHAMPION
+
+log = logging.getLogger(__name__)
+
+TASK_TAG = "contender.task"  # one MLflow run for each value
+DIGEST_TAG = "contender.model_digest"
+BUNDLE = "bundle"
+MANIFEST = "release.json"
+SERVED_WITH = ["onnxruntime"]
+
+
+@contextmanager
+def _reachable() -> Iterator[None]:
+    """Say that MLflow does not answer, rather than how its client found out."""
+    try:
+        yield
+    except (MlflowException, SQLAlchemyError, OSError) as error:
+        if isinstance(error, MlflowException) and error.error_code not in {"INTERNAL_ERROR", "TEMPORARILY_UNAVAILABLE"}:
+            raise
+        raise TrackingUnreachable(
+            "MLflow does not answer",
+            where=mlflow.get_tracking_uri(),
+            expected="a tracking server or store",
+            got=str(error).splitlines()[0][:200],
+            next_step="start it or correct MLFLOW_TRACKING_URI, then clear the failed task; nothing was registered",
+        ) from error
+
+
+@dataclass(frozen=True)
+class Version:
+    """A registered model version.
+
+    Attributes:
+        model, version: Name and number in the registry.
+        run_id: The run that trained it.
+        digest: SHA-256 of its stored form.
+        tags: Its tags.
+    """
+
+    model: str
+    version: str
+    run_id: str
+    digest: str
+    tags: Mapping[str, str]
+
+
+class Tracking:
+    """Runs and versions of one model.
+
+    Args:
+        model: The model's name; also the name of its experiment and of its registered model.
+        artifacts: Where a new experiment keeps its artefacts; MLflow's default when empty.
+    """
+
+    def __init__(self, model: str, artifacts: str = "") -> None:
+        self.model = model
+        with _reachable():
+            self.client = mlflow.MlflowClient()
+            found = self.client.get_experiment_by_name(model)
+            self.experiment = (
+                found.experiment_id
+                if found
+                else self.client.create_experiment(model, artifact_location=artifacts or None)
+            )
+
+    @contextmanager
+    def run(self, task: str, tags: Mapping[str, str]) -> Iterator[Run]:
+        """The one MLflow run of a task, begun or taken up again; it ends as finished or failed.
+
+        Args:
+            task: Identity of the task: DAG run, task and map index.
+            tags: Further tags.
+        """
+        with _reachable():
+            query = f"tags.`{TASK_TAG}` = '{task}'"
+            there = self.client.search_runs([self.experiment], query, max_results=1)
+            begun = there[0] if there else None
+            active = mlflow.start_run(
+                run_id=begun.info.run_id if begun else None,
+                experiment_id=self.experiment,
+                run_name=None if begun else task,
+                tags={**tags, TASK_TAG: task},
+            )
+        try:
+            yield active
+        except BaseException:
+            _end(RunStatus.FAILED)
+            raise
+        with _reachable():
+            mlflow.end_run()
+
+    def end_orphans(self, current: str) -> list[str]:
+        """Mark runs as failed that a killed task left running; `current` is the DAG run that may go on."""
+        with _reachable():
+            running = self.client.search_runs([self.experiment], "attributes.status = 'RUNNING'")
+            orphans = [run.info.run_id for run in running if not run.data.tags.get(TASK_TAG, "").startswith(current)]
+            for run_id in orphans:
+                self.client.set_terminated(run_id, RunStatus.to_string(RunStatus.FAILED))
+        return orphans
+
+    def log_fit(
+        self,
+        *,
+        parameters: Mapping[str, Any],
+        metrics: Mapping[str, float],
+        dataset: pd.DataFrame,
+        dataset_source: str,
+        dataset_digest: str,
+        bundle: Mapping[str, bytes],
+        figures: Mapping[str, Any],
+    ) -> None:
+        """Record in the active run how the model was fitted and what it scored."""
+        with _reachable():
+            mlflow.log_params(dict(parameters))
+            mlflow.log_metrics(dict(metrics))
+            source = mlflow.data.from_pandas(dataset, source=dataset_source, name=self.model, digest=dataset_digest[:36])
+            mlflow.log_input(source, context="training")
+            for name, figure in figures.items():
+                mlflow.log_figure(figure, f"plots/{name}.png")
+            with tempfile.TemporaryDirectory() as folder:
+                for name, content in bundle.items():
+                    (Path(folder) / name).write_bytes(content)
+                mlflow.log_artifacts(folder, BUNDLE)
+
+    def register(
+        self, *, run: Run, content: bytes, digest: str, example: pd.DataFrame, output: pd.DataFrame
+    ) -> tuple[Version, bool]:
+        """Register the stored model, unless a version with the same digest exists.
+
+        Args:
+            run: The active run.
+            content: ONNX bytes.
+            digest: Their SHA-256.
+            example: A few input rows.
+            output: What the model answers for them.
+
+        Returns:
+            The version, and whether it is new.
+        """
+        with _reachable():
+            there = self.with_digest(digest)
+            if there is not None:
+                return there, False
+            logged = mlflow.onnx.log_model(
+                onnx.load_from_string(content),
+                name=self.model,
+                signature=infer_signature(example, output),
+                pip_requirements=SERVED_WITH,
+                save_as_external_data=False,
+            )
+            mlflow.log_dict(example.to_dict("split", index=False), "input_example.json")
+            if not self._is_registered():
+                self.client.create_registered_model(self.model)
+            made = self.client.create_model_version(
+                self.model,
+                logged.model_uri,
+                run_id=run.info.run_id,
+                tags={DIGEST_TAG: digest},
+                model_id=logged.model_id,
+            )
+            return _version(made), True
+
+    def _is_registered(self) -> bool:
+        return bool(self.client.search_registered_models(f"name = '{self.model}'"))
+
+    def with_digest(self, digest: str) -> Version | None:
+        """The version whose stored form has this digest, or `None`."""
+        with _reachable():
+            versions = self.client.search_model_versions(f"name = '{self.model}'")
+        found = [_version(item) for item in versions if item.tags.get(DIGEST_TAG) == digest]
+        return min(found, key=lambda item: int(item.version)) if found else None
+
+    def aliased(self, alias: str) -> Version | None:
+        """The version that bears an alias, or `None`."""
+        with _reachable():
+            if not self._is_registered():
+                return None
+            aliases = self.client.get_registered_model(self.model).aliases
+            number = aliases.get(alias)
+            return _version(self.client.get_model_version(self.model, number)) if number else None
+
+    def version(self, number: str) -> Version:
+        """One version by its number."""
+        with _reachable():
+            return _version(self.client.get_model_version(self.model, number))
+
+    def set_alias(self, alias: str, version: str) -> None:
+        """Move an alias; setting it where it is already changes nothing."""
+        with _reachable():
+            self.client.set_registered_model_alias(self.model, alias, version)
+
+    def tag(self, version: str, tags: Mapping[str, str]) -> None:
+        """Set tags of a version."""
+        with _reachable():
+            for name, value in tags.items():
+                self.client.set_model_version_tag(self.model, version, name, value)
+
+    def log_evidence(self, version: Version, metrics: Mapping[str, float], report: Mapping[str, Any]) -> None:
+        """Record the gate's figures in the run that trained a version, and on its logged model."""
+        with _reachable():
+            model_id = self.client.get_model_version(self.model, version.version).model_id
+            for name, value in metrics.items():
+                self.client.log_metric(version.run_id, name, value, model_id=model_id)
+            self.client.log_dict(version.run_id, dict(report), "evidence.json")
+
+    def bundle(self, version: Version, to: Path) -> Path:
+        """Copy a version's bundle into a folder and return it."""
+        with _reachable():
+            path = self.client.download_artifacts(version.run_id, BUNDLE, str(_folder(to)))
+        return Path(path)
+
+    def log_manifest(self, version: Version, manifest: Mapping[str, Any]) -> None:
+        """Keep the release manifest with the run that trained the version."""
+        with _reachable():
+            self.client.log_dict(version.run_id, dict(manifest), MANIFEST)
+
+
+def _end(status: int) -> None:
+    """End the active run in an error's wake: that MLflow is gone as well must not hide the error."""
+    try:
+        mlflow.end_run(RunStatus.to_string(status))
+    except (MlflowException, SQLAlchemyError, OSError):
+        log.exception("MLflow could not be told that the run failed; it is ended by the next run")
+
+
+def _folder(path: Path) -> Path:
+    path.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def _version(found: ModelVersion) -> Version:
+    return Version(
+        model=found.name,
+        version=str(found.version),
+        run_id=found.run_id,
+        digest=found.tags.get(DIGEST_TAG, ""),
+        tags=dict(found.tags),
+    )
+
+
+def champion(model: str) -> Version:
+    """The champion of a model.
+
+    Raises:
+        ContenderError: There is none yet.
+    """
+    found = Tracking(model).aliased(CHAMPION)
+    if found is None:
+        raise ContenderError(
+            "there is no champion yet",
+            where=f"models:/{model}@{CHAMPION}",
+            expected="a promoted version",
+            got="none",
+            next_step=f"make demo MODEL={model}",
+        )
+    return found

@@ -1,0 +1,79 @@
+"""Optuna: a study on shared storage whose trials any worker can run.
+
+The parameter sets are drawn before any trial runs, from a seeded sampler, so that they do not depend on the order in
+which workers finish.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import optuna
+
+from contender.core.errors import DataError
+
+optuna.logging.set_verbosity(optuna.logging.WARNING)
+
+
+def draw(storage: str, study_name: str, space: dict[str, Any], *, trials: int, seed: int) -> list[int]:
+    """Open (or reopen) a study with exactly this many drawn trials.
+
+    The first trial has no parameters of its own: it is the estimator with its defaults.
+
+    Args:
+        storage: SQLAlchemy URL.
+        study_name: One for each DAG run, so that a task that is run again finds its trials.
+        space: Distributions by parameter name.
+        trials: Number of trials.
+        seed: Seed of the sampler.
+
+    Returns:
+        The trial numbers.
+    """
+    study = _open(storage, study_name)
+    for number in range(len(study.trials), trials):
+        # A sampler of its own for each trial: drawing that was cut short goes on with the same sets.
+        study.sampler = optuna.samplers.RandomSampler(seed=(seed + number) % 2**32)
+        study.ask(space if number else {})
+    return list(range(trials))
+
+
+def parameters(storage: str, study_name: str, number: int) -> dict[str, Any]:
+    """What a trial is to try."""
+    return dict(_open(storage, study_name).trials[number].params)
+
+
+def tell(storage: str, study_name: str, number: int, value: float) -> None:
+    """Record a trial's score; once told, a trial keeps its score."""
+    _open(storage, study_name).tell(number, value, skip_if_finished=True)
+
+
+def best(storage: str, study_name: str, trials: int) -> tuple[int, dict[str, Any], list[float]]:
+    """Number and parameters of the trial with the lowest score (the first of equals), and all scores.
+
+    Raises:
+        DataError: A trial has no score.
+    """
+    told = _open(storage, study_name).trials[:trials]
+    values = [trial.value for trial in told]
+    missing = [trial.number for trial in told if trial.value is None]
+    if missing or not values:
+        raise DataError(
+            "trials without a score",
+            where=study_name,
+            expected=f"{trials} scores",
+            got=f"no score of trials {missing}",
+            next_step="clear the failed trial tasks",
+        )
+    scores = [float(value) for value in values if value is not None]
+    winner = scores.index(min(scores))
+    return winner, dict(told[winner].params), scores
+
+
+def _open(storage: str, study_name: str) -> optuna.Study:
+    return optuna.create_study(
+        storage=storage,
+        study_name=study_name,
+        direction="minimize",
+        load_if_exists=True,
+    )

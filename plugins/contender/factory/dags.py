@@ -1,0 +1,135 @@
+"""The two DAGs of a model: `<model>_train` and `<model>_score`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow.providers.standard.operators.empty import EmptyOperator
+from airflow.sdk import DAG, Asset, Label, Param, TaskGroup, TriggerRule
+from airflow.timetables.interval import CronDataIntervalTimetable
+
+from contender.core import naming
+from contender.core.spec import ModelSpec
+from contender.operators.data import DataLoad, DataValidate
+from contender.operators.features import FeaturesBuild, FeaturesMaterialise
+from contender.operators.gate import VERDICT, GateDecide, GateMeasure
+from contender.operators.image import SKIPPED, ImageBuild, ImageProve
+from contender.operators.promote import PromoteApprove, PromoteRelease
+from contender.operators.score import ScoreInterval
+from contender.operators.train import TrainAssemble, TrainFit, TrainPlan, TrainTrial
+
+# A month, a day, or two instants: what contender.core.interval.Interval.parse reads.
+INTERVAL_PATTERN = (
+    r"^\d{4}-(0[1-9]|1[0-2])(-(0[1-9]|[12]\d|3[01])(/\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01]))?)?$"
+)
+
+
+def model_dags(spec: ModelSpec, doc: str | None) -> tuple[DAG, DAG]:
+    """Make a model's DAGs.
+
+    Args:
+        spec: The model.
+        doc: Documentation for the UI, in Markdown; the docstring of the model's `dag.py`.
+
+    Returns:
+        The training DAG and the batch scoring DAG.
+    """
+    return _train(spec, doc), _score(spec, doc)
+
+
+def _dag(spec: ModelSpec, purpose: str, doc: str | None, **arguments: Any) -> DAG:
+    return DAG(
+        dag_id=f"{spec.name}_{purpose}",
+        description=spec.title,
+        doc_md=doc,
+        start_date=spec.data_from,
+        end_date=spec.data_until,
+        catchup=False,
+        max_active_runs=1,
+        tags=[spec.name, purpose],
+        default_args={"owner": spec.owner, "retries": 0},
+        **arguments,
+    )
+
+
+def _interval_param(spec: ModelSpec) -> Param:
+    return Param(
+        None,
+        type=["null", "string"],
+        pattern=INTERVAL_PATTERN,
+        title="Interval",
+        description="The interval to work on, UTC: a month `2013-06`, a day `2013-06-03` or `2013-06-01/2013-07-01`. "
+        "Empty: the run's own data interval, or the newest of the model's data.",
+        examples=[f"{spec.data_from:%Y-%m}"],
+    )
+
+
+def _train(spec: ModelSpec, doc: str | None) -> DAG:
+    params = {
+        "interval": _interval_param(spec),
+        "trials": Param(
+            spec.tuning.trials, type="integer", minimum=1, maximum=500, title="Tuning trials",
+            description="How many parameter sets are tried; the first is always the estimator's defaults.",
+        ),
+        "force_rebuild": Param(
+            False, type="boolean", title="Force rebuild",
+            description="Read, validate and build every month of the window again, not just what is missing.",
+        ),
+        "approval": Param(
+            False, type="boolean", title="Ask for approval",
+            description="Wait for a person's approval before the champion is replaced.",
+        ),
+    }  # fmt: skip
+    timetable = CronDataIntervalTimetable(spec.schedule, timezone="UTC")
+    with _dag(spec, "train", doc, schedule=timetable, params=params, render_template_as_native_obj=True) as dag:
+        with TaskGroup("data", tooltip="Validate what the source delivers, then load what passed"):
+            validate = DataValidate(task_id="validate", spec=spec)
+            load = DataLoad(task_id="load", spec=spec, validated=validate.output)
+        with TaskGroup("features", tooltip="Build the feature tables, then load the online store"):
+            build = FeaturesBuild(task_id="build", spec=spec, loaded=load.output)
+            materialise = FeaturesMaterialise(task_id="materialise", spec=spec)
+        with TaskGroup("train", tooltip="Assemble the training set, search, fit and register the challenger"):
+            assemble = TrainAssemble(task_id="assemble", spec=spec)
+            plan = TrainPlan(task_id="plan", spec=spec)
+            trial = TrainTrial.partial(task_id="trial", spec=spec, assembled=assemble.output).expand(trial=plan.output)
+            fit = TrainFit(task_id="fit", spec=spec, trials=trial.output, assembled=assemble.output)
+        with TaskGroup("gate", tooltip="Measure challenger and champion on the same holdout, then decide"):
+            measure = GateMeasure(task_id="measure", spec=spec, assembled=assemble.output, fitted=fit.output)
+            decide = GateDecide(task_id="decide", spec=spec, evidence=measure.output, fitted=fit.output)
+            verdicts = {name: EmptyOperator(task_id=name) for name in ("promote", "hold", "reject")}
+            for name, verdict in verdicts.items():
+                decide >> Label(name) >> verdict
+        with TaskGroup("image", tooltip="Build the serving image and have it answer the golden requests"):
+            image = ImageBuild(task_id="build", spec=spec, fitted=fit.output)
+            prove = ImageProve(task_id="prove", spec=spec, fitted=fit.output, built=image.output)
+        with TaskGroup("promote", tooltip="Ask where asked to, then move the alias and write the manifest"):
+            approve = PromoteApprove(
+                task_id="approve",
+                subject=f"Promote the challenger of {spec.name}?",
+                body="The evidence is in the XCom of `gate.measure`, the reasons in that of `gate.decide`.",
+                # Without an engine the image tasks are skipped; a verdict other than promote skips this one too.
+                trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS,
+            )
+            release = PromoteRelease(
+                task_id="release", spec=spec, assembled=assemble.output, materialised=materialise.output,
+                fitted=fit.output, evidence=measure.output, verdict=decide.output[VERDICT], proof=_optional(prove),
+                skipped=_optional(image, SKIPPED),
+            )  # fmt: skip
+        build >> materialise >> assemble >> plan
+        verdicts["promote"] >> image >> prove >> approve >> release
+        verdicts["promote"] >> approve
+    return dag
+
+
+def _optional(task: Any, key: str = "return_value") -> str:
+    """A template of another task's XCom that is empty where the task was skipped, and makes no dependency."""
+    return f"{{{{ ti.xcom_pull(task_ids='{task.task_id}', key='{key}') }}}}"
+
+
+def _score(spec: ModelSpec, doc: str | None) -> DAG:
+    timetable = CronDataIntervalTimetable(spec.schedule, timezone="UTC")
+    params = {"interval": _interval_param(spec)}
+    with _dag(spec, "score", doc, schedule=timetable, params=params, render_template_as_native_obj=True) as dag:
+        with TaskGroup("score", tooltip="The champion's predictions for the interval"):
+            ScoreInterval(task_id="predict", spec=spec, inlets=[Asset(naming.asset_name(spec.name))])
+    return dag

@@ -1,0 +1,96 @@
+"""What all operators of a model share: its spec, its functions, and the interval of the run."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from typing import Any, Protocol, cast
+
+from airflow.sdk import BaseOperator, Context
+from airflow.timetables.interval import CronDataIntervalTimetable
+from pendulum import instance
+
+from contender.core import naming
+from contender.core.errors import IntervalError
+from contender.core.interval import Interval
+from contender.core.spec import ModelSpec
+
+
+class ModelFunctions(Protocol):
+    """The functions of `dags/<model>/model.py`."""
+
+    read: Callable[..., Any]
+    features: Callable[..., Any]
+    examples: Callable[..., Any]
+    estimator: Callable[..., Any]
+    search_space: Callable[[], dict[str, Any]]
+
+
+class ModelOperator(BaseOperator):
+    """Base of the stages' operators.
+
+    Args:
+        spec: The model's declaration.
+    """
+
+    def __init__(self, *, spec: ModelSpec, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.spec = spec
+
+    @property
+    def functions(self) -> ModelFunctions:
+        """The model's functions, imported in the task and not when the DAG is parsed."""
+        return cast("ModelFunctions", importlib.import_module(naming.model_module(self.spec)))
+
+
+def run_interval(context: Context, spec: ModelSpec) -> Interval:
+    """The interval that a run works on.
+
+    It is the parameter `interval` where one is given, otherwise the run's data interval. A run that somebody
+    triggered without either, or today, gets the newest interval of the spec's data.
+
+    Raises:
+        IntervalError: There is no interval, or it lies outside the spec's data.
+    """
+    asked = context["params"].get("interval")
+    if asked:
+        return _within_data(Interval.parse(str(asked)), spec)
+    run = context["dag_run"]
+    start, end = run.data_interval_start, run.data_interval_end
+    scheduled = str(run.run_type) in {"scheduled", "backfill"}
+    if start is not None and end is not None and start < end and (scheduled or _has_data(end, spec)):
+        return _within_data(Interval(start=start, end=end), spec)
+    if spec.data_until is None:
+        raise IntervalError(
+            "the run has no interval",
+            where=f"{spec.name}: parameter interval",
+            expected="an interval, as the spec's data has no end",
+            got="a run without a data interval",
+            next_step="trigger it with the parameter interval, e.g. 2013-06",
+        )
+    timetable = CronDataIntervalTimetable(spec.schedule, timezone="UTC")
+    newest = timetable.infer_manual_data_interval(run_after=instance(spec.data_until))
+    return Interval(start=newest.start, end=newest.end)
+
+
+def _has_data(end: Any, spec: ModelSpec) -> bool:
+    return bool(end > spec.data_from and (spec.data_until is None or end <= spec.data_until))
+
+
+def _within_data(interval: Interval, spec: ModelSpec) -> Interval:
+    if interval.start < spec.data_from or (spec.data_until is not None and interval.end > spec.data_until):
+        until = spec.data_until.date().isoformat() if spec.data_until else "now on"
+        raise IntervalError(
+            "the interval has no data",
+            where=f"{spec.name}: interval",
+            expected=f"a part of {spec.data_from.date().isoformat()}/{until}",
+            got=str(interval),
+            next_step="trigger the run with an interval inside; the spec's data_from and data_until bound it",
+        )
+    return interval
+
+
+def task_identity(context: Context) -> str:
+    """What identifies a task across its attempts: DAG, run, task and map index."""
+    ti = context["ti"]
+    return f"{ti.dag_id}/{ti.run_id}/{ti.task_id}/{ti.map_index}"

@@ -1,0 +1,130 @@
+"""`data`: validate what the source delivers, then load what passed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+from airflow.sdk import Context
+
+from contender.core import naming
+from contender.core.interval import Interval
+from contender.core.settings import settings
+from contender.core.spec import Table
+from contender.operators.base import ModelOperator, run_interval
+
+
+class DataValidate(ModelOperator):
+    """Read the months that are needed, check them against the suites, and stage them with their verdicts."""
+
+    ui_color = "#d6eaf8"
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Stage every month's rows; nothing is staged unless everything passed.
+
+        Returns:
+            `interval`, `months` to load, and for each table the rows, quarantined rows, warnings and report address
+            of the run's own interval.
+        """
+        from contender.adapters.lake import Lake
+        from contender.stages import data
+
+        interval, lake = run_interval(context, self.spec), Lake(settings().lake)
+        timed = {table.name: table.time_column for table in self.spec.tables if table.time_column}
+        present = {name: lake.months(name, time) for name, time in timed.items()}
+        months = data.months_to_read(
+            self.spec, interval, present, force=bool(context["params"].get("force_rebuild"))
+        )
+        frames = {table.name: self.functions.read(table.name, settings().source) for table in self.spec.tables}
+        checked = [(table, month, *self._check(table, frames[table.name], month))
+                   for table in self.spec.tables for month in self._slices(table, months)]  # fmt: skip
+        data.require_valid({f"{table.name} {month}": found.critical for table, month, _, found in checked})
+        for table, month, rows, found in checked:
+            self.log.info("%s %s: %d rows, %d quarantined", table.name, month, found.rows, len(found.quarantine))
+            lake.write(
+                _staged(self.spec.name, table.name), data.mark(rows, found.quarantine), time=table.time_column,
+                interval=month if table.time_column else None,
+            )  # fmt: skip
+        own = [item for item in checked if item[1].start >= interval.start or item[0].time_column is None]
+        return {
+            "interval": str(interval),
+            "months": [str(month) for month in months],
+            "tables": {table.name: self._report(table, month, found) for table, month, _, found in own},
+        }
+
+    def _slices(self, table: Table, months: list[Interval]) -> list[Interval]:
+        return months if table.time_column else [Interval(start=months[0].start, end=months[-1].end)]
+
+    def _check(self, table: Table, frame: Any, month: Interval) -> tuple[Any, Any]:
+        from contender.adapters import expectations
+        from contender.stages import data
+
+        suite = expectations.load_suite(settings().expectations / self.spec.name / f"{table.name}.json")
+        rows = data.cut(frame, table, month)
+        data.require_rows({table.name: len(rows)}, month)
+        hours = float((suite.meta or {}).get("freshness_hours", 0))
+        fresh_from = month.end - timedelta(hours=hours)
+        found = expectations.validate(
+            rows, suite,
+            parameters={"interval_start": month.start, "interval_end": month.end, "fresh_from": fresh_from},
+        )  # fmt: skip
+        expectations.write_docs(found, self._docs(table, month), title=f"{self.spec.name}: {table.name} {month}")
+        return rows, found
+
+    def _docs(self, table: Table, month: Interval) -> Any:
+        return settings().data_docs / self.spec.name / f"{month.start:%Y-%m-%d}" / f"{table.name}.html"
+
+    def _report(self, table: Table, month: Interval, found: Any) -> dict[str, Any]:
+        page = self._docs(table, month).relative_to(settings().data_docs)
+        return {
+            "rows": found.rows,
+            "quarantined": len(found.quarantine),
+            "warnings": list(found.warnings),
+            "docs": f"/contender/data_docs/{page}",
+        }
+
+
+class DataLoad(ModelOperator):
+    """Move staged rows into the lake: accepted ones into their tables, the others into quarantine.
+
+    Args:
+        validated: What `DataValidate` returned (templated).
+    """
+
+    template_fields: Sequence[str] = ("validated",)
+    ui_color = "#d6eaf8"
+
+    def __init__(self, *, validated: Any, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.validated = validated
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Load every staged month.
+
+        Returns:
+            `snapshots` of the raw tables over the run's interval, and `changed`, the months whose rows are new.
+        """
+        from contender.adapters.lake import Lake
+        from contender.stages import data
+
+        lake, changed, snapshots = Lake(settings().lake), set(), []
+        for table in self.spec.tables:
+            months = [Interval.parse(month) for month in self.validated["months"]]
+            for month in months if table.time_column else months[:1]:
+                part = {"time": table.time_column, "interval": month} if table.time_column else {}
+                before = lake.open(table.name).version() if lake.has(table.name) else -1
+                accepted, quarantined = data.separate(lake.read(_staged(self.spec.name, table.name), **part))
+                commit = {"run": context["run_id"]}
+                snapshot = lake.write(table.name, accepted, **part, commit=commit)
+                if len(quarantined) or lake.has(naming.quarantine_table(table.name)):
+                    lake.write(naming.quarantine_table(table.name), quarantined, **part, commit=commit)
+                if snapshot.version != before:
+                    changed.add(f"{month.start:%Y-%m}")
+                self.log.info("%s: %d rows, version %d", table.name, snapshot.rows, snapshot.version)
+            snapshots.append(snapshot)
+        return {"snapshots": [snapshot.facts() for snapshot in snapshots], "changed": sorted(changed)}
+
+
+def _staged(model: str, table: str) -> str:
+    return f"_staged/{model}/{table}"

@@ -1,0 +1,89 @@
+"""`image`: build the serving image and have it answer the golden requests."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from airflow.sdk import Context
+from airflow.sdk.exceptions import AirflowSkipException
+
+from contender.core.errors import EngineUnavailable
+from contender.operators.base import ModelOperator
+
+COLOUR = "#e8daef"
+SKIPPED = "skipped"  # XCom key
+
+
+class ImageBuild(ModelOperator):
+    """Build the image of the challenger; where no engine answers, skip and say so.
+
+    Args:
+        fitted: What `TrainFit` returned (templated).
+    """
+
+    template_fields: Sequence[str] = ("fitted",)
+    ui_color = COLOUR
+
+    def __init__(self, *, fitted: Any, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.fitted = fitted
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Build the runtime where it is absent, then the model's image.
+
+        Returns:
+            `image`, `digest`, `size_mb`.
+        """
+        from contender.adapters.containers import Engine
+        from contender.adapters.tracking import Tracking
+        from contender.stages import image
+
+        try:
+            engine = Engine.connect()
+        except EngineUnavailable as error:
+            context["ti"].xcom_push(key=SKIPPED, value=str(error))
+            raise AirflowSkipException(f"the image is not built: {error}") from error
+        with tempfile.TemporaryDirectory() as folder:
+            tracking = Tracking(self.spec.name)
+            bundle = tracking.bundle(tracking.version(self.fitted["version"]), Path(folder))
+            runtime = engine.ensure(image.runtime())
+            built = engine.ensure(image.model(bundle, self.fitted["version"], runtime.tag))
+        self.log.info("%s is %s, %.1f MB", built.tag, built.digest, built.size_mb)
+        return {"image": built.tag, "digest": built.digest, "size_mb": built.size_mb}
+
+
+class ImageProve(ModelOperator):
+    """Start the image and compare its answers to the golden requests with the training process's.
+
+    Args:
+        fitted: What `TrainFit` returned (templated).
+        built: What `ImageBuild` returned (templated).
+    """
+
+    template_fields: Sequence[str] = ("fitted", "built")
+    ui_color = COLOUR
+
+    def __init__(self, *, fitted: Any, built: Any, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.fitted = fitted
+        self.built = built
+
+    def execute(self, context: Context) -> dict[str, Any]:  # noqa: ARG002
+        """Return the proof."""
+        from contender.adapters.containers import Engine
+        from contender.adapters.tracking import Tracking
+        from contender.stages import image
+
+        with tempfile.TemporaryDirectory() as folder:
+            tracking = Tracking(self.spec.name)
+            golden = image.golden(tracking.bundle(tracking.version(self.fitted["version"]), Path(folder)))
+        with Engine.connect().run(self.built["digest"], environment={"CONTENDER_ONLINE_STORE": "none"}) as served:
+            answers = served.predict_raw(golden.instances)
+        proof = image.prove(
+            answers, golden, image=self.built["image"], digest=self.built["digest"], size_mb=self.built["size_mb"]
+        )
+        self.log.info("%d golden requests answered, largest difference %g", proof.answered, proof.largest_difference)
+        return proof.facts()

@@ -1,0 +1,55 @@
+"""`score`: the champion's predictions for an interval."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from airflow.sdk import Context
+
+from contender.core import naming
+from contender.core.settings import settings
+from contender.operators.base import ModelOperator, run_interval
+
+
+class ScoreInterval(ModelOperator):
+    """Score every example of the interval with the champion, and write the predictions."""
+
+    ui_color = "#fdebd0"
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Overwrite the interval's slice of the predictions table.
+
+        Returns:
+            `version` of the champion, `predictions` (snapshot), `mean_probability`.
+        """
+        from contender.adapters import expectations, tracking
+        from contender.adapters.features import Features
+        from contender.adapters.lake import Lake
+        from contender.stages import data, features, score, train
+
+        interval, lake = run_interval(context, self.spec), Lake(settings().lake)
+        raw = {
+            table.name: lake.read(table.name, time=table.time_column, interval=interval) for table in self.spec.tables
+        }
+        data.require_rows({name: len(rows) for name, rows in raw.items()}, interval)
+        examples = self.functions.examples(raw, interval, known_by=interval)
+        joined = Features(settings()).historical(examples, self.spec.features())
+        features.require_conserved(examples, joined, "example_id", "score")
+        champion = tracking.champion(self.spec.name)
+        with tempfile.TemporaryDirectory() as folder:
+            model = (tracking.Tracking(self.spec.name).bundle(champion, Path(folder)) / "model.onnx").read_bytes()
+        predictions = score.predictions(joined, train.scores(model, train.inputs(joined, self.spec)), champion.version)
+        bounds = {"interval_start": interval.start, "interval_end": interval.end}
+        suite = expectations.load_suite(settings().expectations / self.spec.name / "predictions.json")
+        data.require_valid({"predictions": expectations.validate(predictions, suite, parameters=bounds).critical})
+        snapshot = lake.write(
+            naming.predictions_table(self.spec.name), predictions, time=naming.EVENT_TIME, interval=interval,
+            commit={"run": context["run_id"]},
+        )  # fmt: skip
+        self.log.info("%d predictions by version %s", snapshot.rows, champion.version)
+        return {
+            "version": champion.version, "predictions": snapshot.facts(),
+            "mean_probability": float(predictions["probability"].mean()),
+        }  # fmt: skip

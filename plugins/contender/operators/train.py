@@ -1,0 +1,218 @@
+"""`train`: assemble the training set, search, fit and register the challenger."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from airflow.sdk import Context
+
+from contender.core import naming
+from contender.core.interval import Interval
+from contender.core.results import Snapshot
+from contender.core.settings import settings
+from contender.operators.base import ModelOperator, run_interval, task_identity
+
+COLOUR = "#fcf3cf"
+
+
+class TrainAssemble(ModelOperator):
+    """Join features to the labelled examples as they were known at prediction time; store the training set."""
+
+    ui_color = COLOUR
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Write the interval's slice of the training table.
+
+        Returns:
+            `training_set` (its snapshot), `train` and `holdout` (intervals), `train_rows`, `holdout_rows`, `unlabelled`,
+            `joined_views` and `tables` (snapshots of what was read).
+        """
+        from contender.adapters.features import Features
+        from contender.adapters.lake import Lake
+        from contender.stages import features, train
+
+        interval, lake = run_interval(context, self.spec), Lake(settings().lake)
+        split = self.spec.windows.split(interval, self.spec.data_from)
+        seen = Interval(start=split.train.start, end=interval.end)
+        raw = {table.name: lake.read(table.name, time=table.time_column, interval=seen) for table in self.spec.tables}
+        examples = self.functions.examples(raw, seen, known_by=interval)
+        labelled = train.labelled(examples, self.spec)
+        joined = Features(settings()).historical(labelled, self.spec.features())
+        features.require_conserved(labelled, joined, "example_id", "train.assemble")
+        fitted_on, held_out = train.slices(joined, split)
+        kept = train.keep(fitted_on, held_out, interval)
+        snapshot = lake.write(
+            naming.training_table(self.spec.name), kept, time=train.INTERVAL_START, interval=_point(interval),
+            commit={"run": context["run_id"]},
+        )  # fmt: skip
+        views = [lake.snapshot(view.name, time=naming.EVENT_TIME, interval=seen) for view in self.spec.views]
+        tables = [
+            lake.snapshot(table.name, time=table.time_column, interval=seen if table.time_column else None)
+            for table in self.spec.tables
+        ]
+        self.log.info("training rows %d, holdout rows %d, digest %s", len(fitted_on), len(held_out), snapshot.digest)
+        return {
+            "training_set": snapshot.facts(), "train": str(split.train), "holdout": str(split.holdout),
+            "train_rows": len(fitted_on), "holdout_rows": len(held_out), "unlabelled": len(examples) - len(labelled),
+            "joined_views": len(self.spec.views), "tables": [item.facts() for item in (*tables, *views)],
+        }  # fmt: skip
+
+
+def _point(interval: Interval) -> Interval:
+    """The slice of rows whose `interval_start` is the interval's."""
+    from datetime import timedelta
+
+    return Interval(start=interval.start, end=interval.start + timedelta(microseconds=1))
+
+
+def read_training_set(model: str, assembled: dict[str, Any]) -> tuple[Any, Any]:
+    """Training rows and holdout rows of a stored training set, at the version that was assembled."""
+    from contender.adapters.lake import Lake
+    from contender.stages import train
+
+    snapshot = Snapshot.model_validate(assembled["training_set"])
+    rows = Lake(settings().lake).read(
+        naming.training_table(model), time=train.INTERVAL_START, interval=snapshot.interval, version=snapshot.version
+    )
+    return train.restore(rows)
+
+
+class TrainPlan(ModelOperator):
+    """Draw the parameter sets that the trials will try."""
+
+    ui_color = COLOUR
+
+    def execute(self, context: Context) -> list[int]:
+        """Create the study and return the trial numbers."""
+        from contender.adapters import tuning
+
+        trials = int(context["params"].get("trials") or self.spec.tuning.trials)
+        return tuning.draw(
+            settings().optuna_storage, context["run_id"], self.functions.search_space(), trials=trials,
+            seed=self.spec.seed,
+        )  # fmt: skip
+
+
+class TrainTrial(ModelOperator):
+    """Score one parameter set on the newest days of the training rows.
+
+    Args:
+        trial: Number of the trial (templated).
+        assembled: What `TrainAssemble` returned (templated).
+    """
+
+    template_fields: Sequence[str] = ("trial", "assembled")
+    ui_color = COLOUR
+
+    def __init__(self, *, trial: Any, assembled: Any, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.trial = trial
+        self.assembled = assembled
+
+    def execute(self, context: Context) -> float:
+        """Fit, score and tell the study; returns the log loss."""
+        from contender.adapters import tuning
+        from contender.stages import train
+
+        storage, study, number = settings().optuna_storage, context["run_id"], int(self.trial)
+        parameters = tuning.parameters(storage, study, number)
+        rows, _ = read_training_set(self.spec.name, self.assembled)
+        value = train.trial_score(self.functions.estimator, parameters, rows, self.spec)
+        tuning.tell(storage, study, number, value)
+        self.log.info("trial %d: log loss %.5f with %s", number, value, parameters or "the defaults")
+        return value
+
+
+class TrainFit(ModelOperator):
+    """Fit on all training rows with the best parameters, log to MLflow and register the challenger.
+
+    Args:
+        trials: The scores of the trials (templated); they order this task after them.
+        assembled: What `TrainAssemble` returned (templated).
+    """
+
+    template_fields: Sequence[str] = ("trials", "assembled")
+    ui_color = COLOUR
+
+    def __init__(self, *, trials: Any, assembled: Any, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.trials = trials
+        self.assembled = assembled
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Fit and register.
+
+        Returns:
+            `run_id`, `version`, `new_version`, `model_digest`, `parameters`, `metrics` on the holdout, `label_share`.
+        """
+        from contender.adapters import tuning
+        from contender.adapters.tracking import Tracking
+        from contender.stages import plots, train
+
+        rows, holdout = read_training_set(self.spec.name, self.assembled)
+        tracking = Tracking(self.spec.name)
+        tracking.end_orphans(current=task_identity(context).rsplit("/", 2)[0])
+        with tracking.run(task_identity(context), self._tags(context)) as run:
+            drawn = len(list(self.trials))
+            winner, parameters, scores = tuning.best(settings().optuna_storage, context["run_id"], drawn)
+            model = train.fit(self.functions.estimator, parameters, rows, self.spec)
+            fitted = train.store(model, holdout, self.spec)
+            metrics = train.metrics(fitted.content, holdout, self.spec)
+            metrics["onnx_largest_difference"] = fitted.largest_difference
+            tracking.log_fit(
+                parameters={**train.parameters_of(model), "trial": winner, "seed": self.spec.seed},
+                metrics=metrics | {f"trial_{number}_log_loss": score for number, score in enumerate(scores)},
+                dataset=train.inputs(rows.head(1000), self.spec).assign(**{self.spec.label: rows[self.spec.label]}),
+                dataset_source=f"{settings().lake}/{naming.training_table(self.spec.name)}",
+                dataset_digest=self.assembled["training_set"]["digest"],
+                bundle=self._bundle(fitted, holdout, run.info.run_id),
+                figures=plots.figures(fitted.content, holdout, self.spec),
+            )
+            example = train.inputs(holdout.head(5), self.spec)
+            version, new = tracking.register(
+                run=run, content=fitted.content, digest=fitted.digest, example=example,
+                output=train.output_example(fitted.content, example),
+            )  # fmt: skip
+            tracking.set_alias(naming.CHALLENGER, version.version)
+        self.log.info("version %s (%s), holdout %s", version.version, "new" if new else "known", metrics)
+        return {
+            "run_id": version.run_id, "version": version.version, "new_version": new, "model_digest": fitted.digest,
+            "parameters": train.parameters_of(model), "metrics": metrics,
+            "label_share": float(rows[self.spec.label].mean()),
+        }  # fmt: skip
+
+    def _tags(self, context: Context) -> dict[str, str]:
+        from contender.adapters.revision import code_revision, lock_digest
+
+        return {
+            "interval": str(run_interval(context, self.spec)),
+            "mlflow.source.git.commit": code_revision(),
+            "contender.lock_digest": lock_digest(),
+            "contender.training_set_digest": self.assembled["training_set"]["digest"],
+            "contender.training_set_version": str(self.assembled["training_set"]["version"]),
+        }
+
+    def _bundle(self, fitted: Any, holdout: Any, run_id: str) -> dict[str, bytes]:
+        """The files that the image is built from and the app reads."""
+        from contender.adapters.features import Features
+        from contender.adapters.revision import code_revision
+        from contender.stages import train
+
+        store = Features(settings())
+        views = store.definitions(self.spec.name, [view.name for view in self.spec.views])
+        signature = {
+            "model": self.spec.name, "label": self.spec.label,
+            "columns": [column.model_dump(mode="json") for column in self.spec.columns],
+            "views": store.describe(views),
+        }  # fmt: skip
+        about = {
+            "model": self.spec.name, "model_digest": fitted.digest, "run_id": run_id,
+            "code_revision": code_revision(), "train": self.assembled["train"], "holdout": self.assembled["holdout"],
+        }  # fmt: skip
+        files = {"model.onnx": fitted.content}
+        documents = {"signature": signature, "about": about, "golden": train.golden(fitted.content, holdout, self.spec)}
+        files |= {f"{name}.json": json.dumps(content, indent=1).encode() for name, content in documents.items()}
+        request = settings().models / self.spec.name / "request.py"
+        return files | ({"request.py": request.read_bytes()} if request.exists() else {})
