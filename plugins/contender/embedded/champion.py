@@ -1,0 +1,165 @@
+"""Serve a champion on this machine without Docker: export its bundle, start the app on it, ask it once."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from contender.core.errors import ContenderError
+from contender.core.settings import settings
+from contender.embedded import processes
+from contender.embedded.lifecycle import Platform, Say, StartFailed
+from contender.embedded.ports import HOST
+
+READY_SECONDS = 60.0
+POLL_SECONDS = 0.2
+PREDICT = "/predict"
+READY = "/ready"
+
+
+class NoChampion(ContenderError):
+    """The registry has no champion that could be exported."""
+
+
+def export(model: str, home: Path, env: Mapping[str, str]) -> tuple[str, Path]:
+    """Copy the champion's bundle out of the registry.
+
+    Args:
+        model: The model's name.
+        home: The platform's folder; the bundle goes to `<home>/serving/<model>/<version>`.
+        env: Complete environment for the export.
+
+    Returns:
+        The version and the bundle's folder.
+
+    Raises:
+        NoChampion: The export failed; its own last line is in the message.
+    """
+    base = home / "serving" / model
+    base.mkdir(parents=True, exist_ok=True)
+    draft = base / "draft"
+    shutil.rmtree(draft, ignore_errors=True)
+    command = [sys.executable, "-m", "contender.adapters.tracking", "export", model, "champion", str(draft)]
+    done = subprocess.run(command, env=dict(env), capture_output=True, text=True, check=False)
+    lines = done.stdout.split()
+    if done.returncode != 0 or not lines or not draft.is_dir():
+        said = (done.stderr.strip() or done.stdout.strip() or "nothing").splitlines()[-1]
+        raise NoChampion(
+            "there is no champion to serve",
+            where=f"model {model}",
+            got=said,
+            next_step="run `make demo` until a version is promoted",
+        )
+    # A running server has read its files: its folder may be replaced under it.
+    target = base / lines[-1]
+    shutil.rmtree(target, ignore_errors=True)
+    draft.replace(target)
+    return lines[-1], target
+
+
+def command(port: int) -> list[str]:
+    """The serving app on `port`; quiet but for warnings."""
+    app = ["contender.serving.app:app_from_env", "--factory"]
+    return [sys.executable, "-m", "uvicorn", *app, "--host", HOST, "--port", str(port), "--log-level", "warning"]
+
+
+def serving_env(bundle: Path, home: Path, env: Mapping[str, str]) -> dict[str, str]:
+    """What the app reads: the bundle and the online store, over `env`."""
+    store = env.get("CONTENDER_ONLINE_STORE") or str(home / "online.db")
+    return {**env, "CONTENDER_BUNDLE": str(bundle), "CONTENDER_ONLINE_STORE": store}
+
+
+def ensure_served(platform: Platform, model: str, say: Say) -> str:
+    """Serve the champion in the background; a server that already serves this version is left alone.
+
+    Returns:
+        The version that is served.
+
+    Raises:
+        NoChampion: Nothing to serve.
+        StartFailed: The app ended or did not become ready; the end of its log is in the message.
+    """
+    version, bundle = export(model, platform.home, platform.full_env())
+    note = f"{model} {version} {_about(bundle).get('model_digest', '')}"
+    record = processes.recorded(platform.home).get("serving")
+    if record is not None and processes.is_alive(record):
+        if record.note == note and _is_ready(platform.serving_url):
+            return version
+        processes.stop([record], platform.home, patience=10)
+    say(f"Starting the serving process of {model} version {version}")
+    env = serving_env(bundle, platform.home, platform.full_env())
+    started = processes.start("serving", command(platform.ports.serving), env, platform.home, note=note)
+    deadline = time.monotonic() + READY_SECONDS
+    while not _is_ready(platform.serving_url):
+        if not processes.is_alive(started) or time.monotonic() > deadline:
+            log = processes.log_path(platform.home, "serving")
+            raise StartFailed(
+                "the serving process did not become ready",
+                where=str(log),
+                got="\n" + processes.last_lines(log) + "\n",
+                next_step="correct what the last lines name, then `make demo` again",
+            )
+        time.sleep(POLL_SECONDS)
+    return version
+
+
+def example_request(model: str, moment: str) -> dict[str, Any] | None:
+    """The request in `<models>/<model>/example_request.json`, with `{moment}` filled in; `None` without the file.
+
+    Args:
+        model: The model's name.
+        moment: An ISO 8601 time in UTC, the end of the interval just trained on: features are fresh then.
+    """
+    path = settings().models / model / "example_request.json"
+    if not path.exists():
+        return None
+    return dict(json.loads(path.read_text(encoding="utf-8").replace("{moment}", moment)))
+
+
+def predict(url: str, request: Mapping[str, Any]) -> tuple[dict[str, Any], float]:
+    """Ask the served model once more after a first, warming request.
+
+    Returns:
+        Its prediction, and how long it took in milliseconds.
+
+    Raises:
+        StartFailed: It answered with an error.
+    """
+    body = {"requests": [dict(request)]}
+    with requests.Session() as http:
+        http.trust_env = False
+        http.post(url + PREDICT, json=body, timeout=10)
+        began = time.perf_counter()
+        answer = http.post(url + PREDICT, json=body, timeout=10)
+        took = (time.perf_counter() - began) * 1000
+    if not answer.ok:
+        raise StartFailed(
+            "the served model refused the example request",
+            where=url + PREDICT,
+            expected="200",
+            got=f"{answer.status_code}: {answer.text[:500]}",
+            next_step="compare <models>/<model>/example_request.json with request.py",
+        )
+    return dict(answer.json()["predictions"][0]), took
+
+
+def _about(bundle: Path) -> dict[str, Any]:
+    path = bundle / "about.json"
+    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else {}
+
+
+def _is_ready(url: str) -> bool:
+    with requests.Session() as http:
+        http.trust_env = False
+        try:
+            return http.get(url + READY, timeout=2).ok
+        except requests.RequestException:
+            return False

@@ -1,0 +1,111 @@
+"""The folder of one checkout's platform: what the launcher remembers there, and the locks on it."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import secrets
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from contender.core.errors import ContenderError
+from contender.embedded.environment import ADMIN
+
+POLL_SECONDS = 0.2
+LOCAL_SETTINGS = '''"""Written by `make demo`: makes the scheduler import what tasks need before it forks them."""
+
+from contender.embedded.preload import preload
+
+preload()
+'''
+
+
+class Busy(ContenderError):
+    """Another command works on the same platform."""
+
+
+def prepare(home: Path) -> None:
+    """Make the folders and the files that Airflow reads at start; existing ones keep their content."""
+    for part in (
+        "airflow/config",
+        "airflow/bundles",
+        "mlflow/artifacts",
+        "logs",
+        "processes",
+        "data_docs",
+        "serving",
+    ):
+        (home / part).mkdir(parents=True, exist_ok=True)
+    (home / "airflow" / "config" / "airflow_local_settings.py").write_text(LOCAL_SETTINGS, encoding="utf-8")
+    password(home)
+
+
+def password(home: Path) -> str:
+    """The administrator's password: random, made once for a home, readable by its owner alone."""
+    path = home / "airflow" / "passwords.json"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            json.dump({ADMIN: secrets.token_urlsafe(9)}, file)
+    return str(json.loads(path.read_text(encoding="utf-8"))[ADMIN])
+
+
+def remembered(home: Path) -> dict[str, Any]:
+    """What `remember` wrote: `ports` by name and `migrated`, the database's stamp. Empty if nothing readable."""
+    try:
+        return dict(json.loads((home / "platform.json").read_text(encoding="utf-8")))
+    except (OSError, ValueError):
+        return {}
+
+
+def remember(home: Path, **facts: Any) -> None:
+    """Add facts to the platform's file, in one step."""
+    path = home / "platform.json"
+    temporary = path.with_suffix(".tmp")
+    temporary.write_text(json.dumps({**remembered(home), **facts}, indent=2), encoding="utf-8")
+    temporary.replace(path)
+
+
+def digest(values: dict[str, str]) -> str:
+    """Short digest of an environment: processes started with another one are started anew."""
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
+
+
+@contextlib.contextmanager
+def lock(home: Path, name: str, *, patience: float = 0.0) -> Iterator[None]:
+    """Hold `<home>/<name>.lock`; the system lets go of it when the process ends, however it ends.
+
+    Raises:
+        Busy: Another process holds it for longer than `patience` seconds.
+    """
+    home.mkdir(parents=True, exist_ok=True)
+    deadline = time.monotonic() + patience
+    with (home / f"{name}.lock").open("a+", encoding="utf-8") as file:
+        while not _taken(file.fileno()):
+            if time.monotonic() >= deadline:
+                file.seek(0)
+                raise Busy(
+                    f"another `{name}` works on this platform",
+                    where=str(home),
+                    got=f"process {file.read().strip() or 'unknown'}",
+                    next_step="wait until it ends, or end it with Ctrl-C",
+                )
+            time.sleep(POLL_SECONDS)
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        yield
+
+
+def _taken(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

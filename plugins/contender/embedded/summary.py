@@ -1,0 +1,166 @@
+"""The summary at the end of `make demo`: text from what the run's tasks left in XCom."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+# Which values of which tasks the summary speaks of.
+WANTED = (
+    ("data.validate", "return_value"),
+    ("data.load", "return_value"),
+    ("features.materialise", "return_value"),
+    ("train.assemble", "return_value"),
+    ("train.fit", "return_value"),
+    ("gate.measure", "return_value"),
+    ("gate.decide", "verdict"),
+    ("image.build", "skipped"),
+    ("image.prove", "return_value"),
+    ("promote.release", "return_value"),
+)
+WIDTH = 12
+SPOKEN = {
+    "promote": "PROMOTE: the challenger is the champion now",
+    "hold": "HOLD: the champion stays, the evidence does not suffice",
+    "reject": "REJECT: the challenger is not good enough",
+}
+
+Facts = Mapping[str, Any]
+
+
+def summary(values: Mapping[tuple[str, str], Any]) -> str:
+    """What the run brought forth, one topic a line; a task that left nothing is named, not passed over.
+
+    Args:
+        values: XCom values by (task, key), those of `WANTED`.
+    """
+    facts = {task: values[task, key] for task, key in WANTED if isinstance(values.get((task, key)), dict)}
+    absent = [task for task in ("data.validate", "train.assemble", "train.fit", "gate.measure") if task not in facts]
+    verdict = facts.get("gate.decide")
+    lines = [
+        *_data(facts.get("data.validate"), facts.get("data.load")),
+        *_features(facts.get("features.materialise")),
+        *_training(facts.get("train.assemble"), facts.get("train.fit")),
+        *_evidence(facts.get("gate.measure")),
+        *_verdict(verdict),
+        *_image(facts.get("image.prove"), values.get(("image.build", "skipped")), verdict),
+        *_release(facts.get("promote.release")),
+    ]
+    if absent:
+        lines.append(_line("missing", f"no figures from {', '.join(absent)}: see these tasks' logs in the UI"))
+    return "\n".join(lines)
+
+
+def addresses(rows: Mapping[str, str]) -> str:
+    """Addresses, one a line."""
+    return "\n".join(_line(name, text) for name, text in rows.items())
+
+
+def _data(validated: Facts | None, loaded: Facts | None) -> list[str]:
+    if validated is None:
+        return []
+    lines = [_line("interval", str(validated.get("interval", "?")))]
+    for name, table in dict(validated.get("tables", {})).items():
+        warned = table.get("warnings") or []
+        text = f"{_count(table.get('rows'))} rows validated, {_count(table.get('quarantined', 0))} quarantined"
+        lines.append(_line("data", f"{name}: {text}" + (f", {len(warned)} warnings" if warned else "")))
+        lines += [_line("", f"  warning: {warning}") for warning in warned[:5]]
+    written = (loaded or {}).get("written") or []
+    if written:
+        lines.append(_line("", f"brought in: {_some(written)}"))
+    return lines
+
+
+def _features(materialised: Facts | None) -> list[str]:
+    rows = (materialised or {}).get("rows") or {}
+    if not rows:
+        return []
+    listed = ", ".join(f"{view} {_count(count)}" for view, count in rows.items())
+    return [_line("features", f"materialised: {listed}")]
+
+
+def _training(assembled: Facts | None, fitted: Facts | None) -> list[str]:
+    lines = []
+    if assembled is not None:
+        views = f", {assembled['joined_views']} views joined" if "joined_views" in assembled else ""
+        lines += [
+            _line("training", f"{_count(assembled.get('train_rows'))} rows of {assembled.get('train', '?')}{views}"),
+            _line("holdout", f"{_count(assembled.get('holdout_rows'))} rows of {assembled.get('holdout', '?')}"),
+        ]
+    if fitted is not None:
+        new = "new" if fitted.get("new_version", True) else "unchanged, no new one made"
+        lines.append(_line("model", f"version {fitted.get('version', '?')} ({new}), run {fitted.get('run_id', '?')}"))
+    return lines
+
+
+def _evidence(measured: Facts | None) -> list[str]:
+    if measured is None:
+        return []
+    reference = str(measured.get("reference", "reference"))
+    lines = [_line("evidence", f"challenger against {reference}, in [ ] the 95 % interval by resampling")]
+    lines += [
+        _line(
+            "",
+            f"  {name:<10} {_estimate(estimate)}   {reference}: "
+            f"{_estimate(dict(measured.get('champion', {})).get(name))}",
+        )
+        for name, estimate in dict(measured.get("challenger", {})).items()
+    ]
+    for name, estimate in dict(measured.get("improvement", {})).items():
+        lines.append(_line("", f"  {name:<10} better by {_estimate(estimate, sign='+')}"))
+    if measured.get("contaminated"):
+        lines.append(_line("", f"  void: {measured['contaminated']}"))
+    return lines
+
+
+def _verdict(decided: Facts | None) -> list[str]:
+    if decided is None:
+        return [_line("verdict", "none was recorded")]
+    name = str(decided.get("verdict", "?"))
+    reasons = [_line("", f"  {reason}") for reason in decided.get("reasons", [])]
+    return [_line("verdict", SPOKEN.get(name, name)), *reasons]
+
+
+def _image(proved: Facts | None, skipped: Any, verdict: Facts | None) -> list[str]:
+    if proved is None:
+        why = skipped or ("only a promoted model gets one" if _not_promoted(verdict) else "see image.build's log")
+        return [_line("image", f"none: {why}")]
+    off = f"off by {proved.get('largest_difference', 0):.1e} at most"
+    answered = f"{proved.get('answered', '?')} golden requests answered, {off}"
+    size = f"{proved['size_mb']:.0f} MB, " if "size_mb" in proved else ""
+    return [
+        _line("image", f"{proved.get('image', '?')} ({size}{answered})"),
+        _line("", str(proved.get("digest", ""))),
+    ]
+
+
+def _not_promoted(verdict: Facts | None) -> bool:
+    return verdict is not None and verdict.get("verdict") != "promote"
+
+
+def _release(released: Facts | None) -> list[str]:
+    if released is None:
+        return []
+    alias, version = released.get("alias", "champion"), released.get("version", "?")
+    return [_line("release", f"{alias} is version {version}, manifest {released.get('manifest', '?')}")]
+
+
+def _estimate(estimate: Any, sign: str = "") -> str:
+    if not isinstance(estimate, dict) or estimate.get("value") is None:
+        return "-"
+    text = f"{estimate['value']:{sign}.4f}"
+    low, high = estimate.get("low"), estimate.get("high")
+    return text if low is None or high is None else f"{text} [{low:{sign}.4f}, {high:{sign}.4f}]"
+
+
+def _count(number: Any) -> str:
+    return f"{number:,}" if isinstance(number, int | float) else "?"
+
+
+def _some(items: list[Any], limit: int = 4) -> str:
+    shown = ", ".join(str(item) for item in items[:limit])
+    return shown if len(items) <= limit else f"{shown} and {len(items) - limit} more"
+
+
+def _line(name: str, text: str) -> str:
+    return f"  {name:<{WIDTH}} {text}".rstrip()

@@ -1,0 +1,30 @@
+"""The one Airflow plugin. Every process of Airflow executes this file, tasks too: it imports nothing heavy."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow.plugins_manager import AirflowPlugin
+
+
+async def pages(scope: Any, receive: Any, send: Any) -> None:
+    """The platform's own pages, loaded with the first request."""
+    from contender.embedded.pages import app
+
+    await app(scope, receive, send)
+
+
+class ContenderPlugin(AirflowPlugin):
+    """Validation reports at `/contender/data_docs/`, behind Airflow's login, and their entry in the navigation."""
+
+    name = "contender"
+    fastapi_apps = [{"app": pages, "url_prefix": "/contender", "name": "contender"}]  # noqa: RUF012  Airflow's form
+    external_views = [  # noqa: RUF012
+        {
+            "name": "Data docs",
+            "href": "/contender/data_docs/",
+            "destination": "nav",
+            "category": "browse",
+            "url_route": "data-docs",
+        }
+    ]
