@@ -1,0 +1,59 @@
+"""The forms in which the app answers."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from starlette.responses import Response
+
+from contender.core.errors import ContenderError, RequestInvalid, RequestMalformed, RequestTooLarge
+
+JSON = "application/json"
+# In this order: the first class that fits gives the status. Anything else of ours is a fault of this side: 503.
+STATUS: tuple[tuple[type[ContenderError], int], ...] = (
+    (RequestMalformed, 400),
+    (RequestTooLarge, 413),
+    (RequestInvalid, 422),
+)
+
+
+class Features(msgspec.Struct, frozen=True):
+    """Features the prediction had to do without: no value, older than the TTL, later than the prediction time."""
+
+    missing: list[str]
+    stale: list[str]
+    later: list[str]
+
+
+class Prediction(msgspec.Struct, frozen=True):
+    """The answer to one request by entity."""
+
+    probability: float
+    prediction_time: datetime
+    features: Features
+
+
+def answer(content: Any, status: int = 200) -> Response:
+    """A JSON answer."""
+    return Response(msgspec.json.encode(content), status_code=status, media_type=JSON)
+
+
+def refusal(error: ContenderError, status: int | None = None) -> Response:
+    """An error as JSON: the facts of the error, and the faults by field where there are any."""
+    if status is None:
+        status = next((code for kind, code in STATUS if isinstance(error, kind)), 503)
+    facts: dict[str, Any] = {
+        "type": type(error).__name__,
+        "what": error.what,
+        "where": error.where,
+        "expected": error.expected,
+        "got": error.got,
+        "next_step": error.next_step,
+    }
+    if isinstance(error, RequestInvalid) and error.problems:
+        facts["problems"] = error.problems
+    # The standard library's encoder escapes what came in as lone surrogates; msgspec's refuses it.
+    return Response(json.dumps({"error": facts}), status_code=status, media_type=JSON)

@@ -1,0 +1,113 @@
+"""The model behind the app: one ONNX Runtime session, rows in, probabilities out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import onnxruntime as ort
+from onnxruntime.capi import onnxruntime_pybind11_state as failures
+
+from contender.core.errors import BundleBroken, GoldenRequestsFailed
+from contender.serving.bundle import Bundle, Column, Value
+
+# What ONNX Runtime raises for a file it cannot load; each stands by itself below Exception.
+UNLOADABLE = (
+    failures.Fail,
+    failures.InvalidArgument,
+    failures.InvalidGraph,
+    failures.InvalidProtobuf,
+    failures.NotImplemented,
+    failures.RuntimeException,
+    OSError,
+)
+ONNX_TYPES = {"number": "tensor(float)", "category": "tensor(string)"}
+
+Row = Sequence[Value]
+
+
+class Model:
+    """Scores rows whose values are in the order of the signature's columns.
+
+    A null number goes in as NaN, a null category as the empty string, which the encoder treats as unknown.
+
+    Raises:
+        BundleBroken: The ONNX graph cannot be loaded, or its inputs and outputs are not the signature's.
+    """
+
+    def __init__(self, bundle: Bundle) -> None:
+        self.columns = bundle.signature.columns
+        options = ort.SessionOptions()
+        # Requests are small and uvicorn workers take the cores: threads of the session would only contend.
+        options.intra_op_num_threads = 1
+        options.inter_op_num_threads = 1
+        try:
+            self._session = ort.InferenceSession(
+                bundle.onnx.read_bytes(), sess_options=options, providers=["CPUExecutionProvider"]
+            )
+        except UNLOADABLE as error:
+            raise _broken(bundle, "a graph that ONNX Runtime loads", error) from error
+        self._check_interface(bundle)
+
+    def _check_interface(self, bundle: Bundle) -> None:
+        takes = {given.name: given.type for given in self._session.get_inputs()}
+        expected = {column.name: ONNX_TYPES[column.kind] for column in self.columns}
+        if takes != expected:
+            differing = sorted(name for name in takes.keys() | expected.keys() if takes.get(name) != expected.get(name))
+            raise _broken(bundle, "the inputs of signature.json", f"others at {', '.join(differing)}")
+        outputs = [given.name for given in self._session.get_outputs()]
+        if "probabilities" not in outputs:
+            raise _broken(bundle, "an output called probabilities", ", ".join(outputs))
+
+    def predict(self, rows: Sequence[Row]) -> list[float]:
+        """The probability of the label for each row.
+
+        Args:
+            rows: Values in the order of `columns`, each already checked.
+        """
+        feed = {
+            column.name: _tensor(column, values)
+            for column, values in zip(self.columns, zip(*rows, strict=True), strict=True)
+        }
+        probabilities = self._session.run(["probabilities"], feed)[0]
+        answers: list[float] = probabilities[:, 1].tolist()
+        return answers
+
+
+def _tensor(column: Column, values: tuple[Value, ...]) -> Any:
+    if column.kind == "number":
+        return np.array(values, dtype=np.float32).reshape(-1, 1)  # numpy makes NaN of None
+    return np.array(["" if value is None else value for value in values], dtype=object).reshape(-1, 1)
+
+
+def self_check(model: Model, bundle: Bundle) -> float:
+    """Answer the golden requests; the largest absolute difference to what training computed.
+
+    Raises:
+        GoldenRequestsFailed: A difference is above the tolerance.
+    """
+    requests = bundle.golden.requests
+    answers = model.predict([[request.inputs[column.name] for column in model.columns] for request in requests])
+    differences = [abs(answer - request.output) for answer, request in zip(answers, requests, strict=True)]
+    worst = max(range(len(requests)), key=differences.__getitem__)
+    # Not `>`: a NaN must fail.
+    if not all(difference <= bundle.golden.tolerance for difference in differences):
+        raise GoldenRequestsFailed(
+            "the loaded model answers its golden requests otherwise than the trained one",
+            where=f"golden request {worst} of {len(requests)}",
+            expected=f"{requests[worst].output!r} within {bundle.golden.tolerance}",
+            got=repr(answers[worst]),
+            next_step="the bundle or ONNX Runtime was changed since training: build the image again",
+        )
+    return differences[worst]
+
+
+def _broken(bundle: Bundle, expected: str, got: object) -> BundleBroken:
+    return BundleBroken(
+        "the model file cannot be served",
+        where=str(bundle.onnx),
+        expected=expected,
+        got=got,
+        next_step="train the model again",
+    )

@@ -1,0 +1,145 @@
+"""What the app knows and does, without HTTP: load, check, predict, report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from contender.adapters.online_rows import OnlineRows
+from contender.core.errors import GoldenRequestsFailed, OnlineStoreUnreachable, RequestInvalid
+from contender.serving.answers import Features, Prediction
+from contender.serving.bodies import Body, instance_type
+from contender.serving.bundle import Bundle, Entry, load_bundle
+from contender.serving.lookup import Lookup
+from contender.serving.metrics import Metrics
+from contender.serving.model import Model, self_check
+
+
+class Service:
+    """One loaded model.
+
+    Args:
+        bundle_dir: The bundle folder.
+        online_store: The online store's file; `None` where the model is asked by raw features alone.
+        variant: Label of the metrics.
+
+    Raises:
+        BundleBroken: The bundle cannot be served: the process should not start.
+
+    A model that fails its golden requests does load, so that `/ready` and each answer can say so.
+    """
+
+    def __init__(self, bundle_dir: Path, online_store: Path | None, variant: str) -> None:
+        self.bundle: Bundle = load_bundle(bundle_dir)
+        self.model = Model(self.bundle)
+        self.store = None if online_store is None else OnlineRows(online_store)
+        self.metrics = Metrics(
+            model=self.bundle.signature.model,
+            version=self.bundle.version,
+            variant=variant,
+            about=self.bundle.about,
+        )
+        self.largest_difference = float("nan")
+        self._unfit: GoldenRequestsFailed | None = None
+        try:
+            self.largest_difference = self_check(self.model, self.bundle)
+        except GoldenRequestsFailed as error:
+            self._unfit = error
+        self._raw = Body("instances", instance_type(self.bundle.signature.columns))
+        self._entities = None if self.bundle.entry is None else Body("requests", self.bundle.entry.request)
+
+    @property
+    def identity(self) -> dict[str, str]:
+        """Model and version, part of every answer."""
+        return {"model": self.bundle.signature.model, "version": self.bundle.version}
+
+    def predict_raw(self, body: bytes) -> dict[str, Any]:
+        """Answer `{"instances": [{column: value}]}` with one probability for each instance."""
+        self._refuse_if_unfit()
+        rows = [msgspec.structs.astuple(row) for row in self._raw.rows(body)]
+        probabilities = self.model.predict(rows)
+        self.metrics.predicted(probabilities)
+        return {"predictions": probabilities, **self.identity}
+
+    def predict(self, body: bytes) -> dict[str, Any]:
+        """Answer `{"requests": [{…}]}`, entities as the model's `request.py` declares them."""
+        self._refuse_if_unfit()
+        entry, bodies = self.bundle.entry, self._entities
+        if entry is None or bodies is None:
+            raise RequestInvalid(
+                "this model takes no requests by entity",
+                where="/predict",
+                expected="a bundle with request.py",
+                got="a bundle without it",
+                next_step="send the features themselves to /predict/raw",
+            )
+        requests = bodies.rows(body)
+        lookup = Lookup(self.bundle.signature, self._rows())
+        times, looked = [], []
+        for index, request in enumerate(requests):
+            at, keys, given = _resolve(entry, index, request)
+            times.append(at)
+            looked.append(lookup.row(at, keys, given))
+        probabilities = self.model.predict([one.row for one in looked])
+        self.metrics.predicted(probabilities)
+        for one in looked:
+            for reason, features in one.unknown.items():
+                for feature in features:
+                    self.metrics.unknown(feature, reason)
+        predictions = [
+            Prediction(probability, at, Features(**one.unknown))
+            for probability, at, one in zip(probabilities, times, looked, strict=True)
+        ]
+        return {"predictions": predictions, **self.identity}
+
+    def ready(self) -> dict[str, Any]:
+        """What the app is ready with.
+
+        Raises:
+            GoldenRequestsFailed: The loaded model is not the trained one.
+            OnlineStoreUnreachable: The online store cannot be read.
+        """
+        self._refuse_if_unfit()
+        if self.store is not None:
+            self.store.check()
+        return {
+            "status": "ready",
+            **self.identity,
+            "golden_requests": len(self.bundle.golden.requests),
+            "largest_difference": self.largest_difference,
+            "online_store": "off" if self.store is None else "reachable",
+        }
+
+    def about(self) -> dict[str, Any]:
+        """Origin and signature of the model."""
+        return {"about": self.bundle.about, "signature": self.bundle.signature}
+
+    def _rows(self) -> OnlineRows:
+        if self.store is None:
+            raise OnlineStoreUnreachable(
+                "this server has no online store",
+                where="CONTENDER_ONLINE_STORE",
+                expected="the path of the online store",
+                got="none",
+                next_step="start the server with an online store, or send the features themselves to /predict/raw",
+            )
+        return self.store
+
+    def _refuse_if_unfit(self) -> None:
+        if self._unfit is not None:
+            raise self._unfit
+
+
+def _resolve(entry: Entry, index: int, request: Any) -> Any:
+    try:
+        return entry.resolve(request)
+    except (ValueError, OverflowError) as error:  # e.g. a time in the year 1, of which no hour can be taken
+        raise RequestInvalid(
+            "the request contradicts itself or cannot be placed in time",
+            where=f"requests[{index}]",
+            expected="values that the model's request.py can resolve",
+            got=f"{request!r}: {error}",
+            next_step="mend the request and send it again; nothing of it was answered",
+        ) from error

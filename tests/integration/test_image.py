@@ -1,0 +1,202 @@
+"""The serving image on a real engine: built, run as in production, asked, and an engine that goes away meanwhile."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import threading
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from urllib.parse import urlparse
+
+import pytest
+
+import docker
+from contender.adapters.containers import Built, Engine
+from contender.core.errors import EngineUnavailable, ImageFailed
+from contender.stages import image
+from contender.stages.image import Build
+from tests.unit.serving.tiny import write_bundle
+
+pytestmark = [pytest.mark.slow, pytest.mark.engine]
+
+RAW_ONLY = {"CONTENDER_ONLINE_STORE": "none"}
+
+
+@pytest.fixture(scope="module")
+def engine() -> Engine:
+    try:
+        return Engine.connect()
+    except EngineUnavailable as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="module")
+def client(engine: Engine) -> Iterator[docker.DockerClient]:
+    client = docker.from_env()
+    yield client
+    client.close()
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_bundle(tmp_path_factory.mktemp("image") / "bundle")
+
+
+@pytest.fixture(scope="module")
+def runtime(engine: Engine) -> Built:
+    return engine.ensure(image.runtime())
+
+
+@pytest.fixture(scope="module")
+def built(engine: Engine, client: docker.DockerClient, runtime: Built, bundle: Path) -> Iterator[Built]:
+    built = engine.build(image.model(bundle, "7", runtime.tag))
+    yield built
+    client.images.remove(built.tag)
+
+
+def proofs(client: docker.DockerClient) -> list[str]:
+    return [one.id for one in client.containers.list(all=True, filters={"label": "contender.purpose=proof"})]
+
+
+def test_image_built_answers_the_golden_requests_as_non_root(
+    engine: Engine, client: docker.DockerClient, built: Built, bundle: Path
+) -> None:
+    before = proofs(client)
+    golden = image.golden(bundle)
+    with engine.run(built.tag, environment=RAW_ONLY) as served:
+        answers = served.predict_raw(golden.instances)
+        assert served.container.exec_run(["id", "-u"]).output.strip() == b"10001"
+        assert served.container.exec_run(["touch", "/app/x"]).exit_code != 0
+        with urllib.request.urlopen(f"{served.url}/about") as about:  # noqa: S310  loopback
+            assert json.load(about)["about"]["version"] == "7"
+    proof = image.prove(answers, golden, image=built.tag, digest=built.digest, size_mb=built.size_mb)
+    assert proof.answered == 20
+    assert proof.largest_difference < 1e-5
+    assert proof.digest.startswith("sha256:")
+    assert proofs(client) == before
+
+
+def test_image_built_again_has_the_same_digest(engine: Engine, built: Built, runtime: Built, bundle: Path) -> None:
+    assert engine.build(image.model(bundle, "7", runtime.tag)) == built
+    assert engine.ensure(image.runtime()) == runtime
+
+
+def test_image_config_names_model_user_and_health(client: docker.DockerClient, built: Built) -> None:
+    config = client.images.get(built.tag).attrs["Config"]
+    assert config["User"] == "10001:10001"
+    assert config["Healthcheck"]["Test"][0] == "CMD"
+    assert config["Labels"]["contender.model"] == "flight_delay"
+    assert config["Labels"]["contender.version"] == "7"
+
+
+def test_run_online_store_absent_is_not_ready_and_says_why(
+    engine: Engine, client: docker.DockerClient, built: Built
+) -> None:
+    before = proofs(client)
+    with (
+        pytest.raises(ImageFailed, match=r"(?s)status 503.*OnlineStoreUnreachable"),
+        engine.run(built.tag, ready_within_s=4),
+    ):
+        pass
+    assert proofs(client) == before
+
+
+def test_run_broken_bundle_ends_with_its_log(engine: Engine, client: docker.DockerClient, runtime: Built) -> None:
+    before = proofs(client)
+    with pytest.raises(ImageFailed, match=r"(?s)ended with code.*BundleBroken"), engine.run(runtime.tag):
+        pass
+    assert proofs(client) == before
+
+
+def test_build_failing_step_says_its_last_lines(engine: Engine) -> None:
+    recipe = f"FROM {base(engine)}\nRUN echo the reason is this && exit 3\n"
+    plan = Build(tag="contender/test-failing:1", context={"Dockerfile": recipe.encode()})
+    with pytest.raises(ImageFailed, match=r"(?s)the reason is this.*returned a non-zero code: 3"):
+        engine.build(plan, fresh=True)
+    assert engine.find(plan.tag) is None
+
+
+def base(engine: Engine) -> str:
+    """An image that is there and has a shell."""
+    return engine.ensure(image.runtime()).tag
+
+
+class Cable:
+    """A TCP address that leads to the engine until the engine says `cut_at`: then nothing passes any more."""
+
+    def __init__(self, engine: str, cut_at: bytes) -> None:
+        self._engine, self._cut_at = urlparse(engine), cut_at
+        self._server = socket.create_server(("127.0.0.1", 0))
+        self._ends = [self._server]
+        self._threads: list[threading.Thread] = []
+        self.address = f"tcp://127.0.0.1:{self._server.getsockname()[1]}"
+        self.is_cut = threading.Event()
+
+    def __enter__(self) -> Cable:
+        self._start(self._accept)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._cut()
+        for thread in self._threads:
+            thread.join(timeout=5)
+        for end in self._ends:
+            end.close()
+
+    def _start(self, target: Callable[..., None], *args: object) -> None:
+        self._threads.append(threading.Thread(target=target, args=args))
+        self._threads[-1].start()
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                near, _ = self._server.accept()
+                far = self._reach_engine()
+                self._ends += [near, far]
+                self._start(self._pump, near, far)
+                self._start(self._pump, far, near)
+
+    def _pump(self, source: socket.socket, sink: socket.socket) -> None:
+        said = b""
+        with suppress(OSError):
+            while data := source.recv(65536):
+                said = said[-100:] + data
+                # In the engine's mouth: the context that goes the other way has the same words after `RUN`.
+                if b'{"stream":"' + self._cut_at in said:
+                    self.is_cut.set()
+                    self._cut()
+                    return
+                sink.sendall(data)
+
+    def _cut(self) -> None:
+        for end in self._ends:
+            with suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+
+    def _reach_engine(self) -> socket.socket:
+        if self._engine.scheme != "unix":
+            return socket.create_connection((self._engine.hostname, self._engine.port or 2375))
+        far = socket.socket(socket.AF_UNIX)
+        far.connect(self._engine.path)
+        return far
+
+
+def test_build_engine_gone_mid_build_is_named_and_leaves_no_tag(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = f"FROM {base(engine)}\nRUN echo half way && sleep 3\nRUN echo never\n"
+    plan = Build(tag="contender/test-cut:1", context={"Dockerfile": recipe.encode()})
+    here = os.environ.get("DOCKER_HOST") or "unix:///var/run/docker.sock"
+    with Cable(here, cut_at=b"half way") as cable:
+        monkeypatch.setenv("DOCKER_HOST", cable.address)
+        far = Engine.connect()
+        with pytest.raises(EngineUnavailable, match=r"went away while building contender/test-cut:1"):
+            far.build(plan, fresh=True)
+        assert cable.is_cut.is_set()
+        with pytest.raises(EngineUnavailable):
+            far.find(plan.tag)
+    assert engine.find(plan.tag) is None
