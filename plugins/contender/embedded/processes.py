@@ -63,6 +63,8 @@ def start(
             start_new_session=True,
             preexec_fn=_listen_to_signals,  # noqa: PLW1509
         )
+    # It is meant to outlive us: without this, Popen would warn that nobody waited for it.
+    process.returncode = 0
     record = Record(name, process.pid, psutil.Process(process.pid).create_time(), digest, note)
     _write(_record_path(home, name), json.dumps(asdict(record)))
     return record

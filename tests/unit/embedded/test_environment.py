@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from contender.core.settings import CHECKOUT
+from contender.embedded.environment import environment
+from contender.embedded.ports import Ports
+
+HOME = Path("/somewhere/home")
+PORTS = Ports(airflow=1, mlflow=2, serving=3, worker_logs=4, trigger_logs=5, scheduler_health=6)
+
+
+def test_environment_two_homes_share_no_place_and_no_port() -> None:
+    one = environment(HOME, PORTS, user={})
+    other = environment(Path("/other"), Ports(11, 12, 13, 14, 15, 16), user={})
+    for name, value in one.items():
+        if str(HOME) in value or name.endswith("_PORT"):
+            assert other[name] != value, name
+
+
+def test_environment_every_path_is_absolute() -> None:
+    values = environment(HOME, PORTS, user={})
+    assert values["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"] == f"sqlite:///{HOME}/airflow/airflow.db"
+    assert values["MLFLOW_TRACKING_URI"] == f"sqlite:///{HOME}/mlflow/mlflow.db"
+    for name in ("AIRFLOW_HOME", "CONTENDER_HOME", "CONTENDER_MODELS", "FEAST_FS_YAML_FILE_PATH"):
+        assert Path(values[name]).is_absolute(), name
+
+
+@pytest.mark.parametrize(
+    "name", ["MLFLOW_TRACKING_URI", "FEAST_FS_YAML_FILE_PATH", "AIRFLOW__CORE__EXECUTOR", "AIRFLOW__CORE__PARALLELISM"]
+)
+def test_environment_backend_set_by_user_wins(name: str) -> None:
+    assert environment(HOME, PORTS, user={name: "mine"})[name] == "mine"
+
+
+@pytest.mark.parametrize("name", ["AIRFLOW_HOME", "AIRFLOW__API__PORT", "AIRFLOW__CORE__DAGS_FOLDER"])
+def test_environment_place_of_another_installation_is_not_used(name: str) -> None:
+    assert environment(HOME, PORTS, user={name: "theirs"})[name] != "theirs"
+
+
+def test_environment_python_path_leads_with_checkout_and_keeps_the_users() -> None:
+    path = environment(HOME, PORTS, user={"PYTHONPATH": "/mine"})["PYTHONPATH"].split(":")
+    assert path == [str(CHECKOUT), str(CHECKOUT / "plugins"), str(CHECKOUT / "dags"), "/mine"]
+
+
+def test_environment_models_folder_set_is_the_dags_folder() -> None:
+    values = environment(HOME, PORTS, user={"CONTENDER_MODELS": "/models"})
+    assert values["AIRFLOW__CORE__DAGS_FOLDER"] == "/models"
+    assert "/models" in values["PYTHONPATH"].split(":")
+
+
+def test_environment_proxy_of_the_user_spares_the_loopback_interface() -> None:
+    values = environment(HOME, PORTS, user={"no_proxy": "intranet"})
+    assert values["NO_PROXY"] == values["no_proxy"] == "intranet,127.0.0.1,localhost"
+
+
+def test_environment_leaves_openmp_alone() -> None:
+    assert "OMP_NUM_THREADS" not in environment(HOME, PORTS, user={})

@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from contender.embedded.summary import summary
+
+
+def values(**changed: Any) -> dict[tuple[str, str], Any]:
+    flights = {"rows": 28_243, "quarantined": 2, "warnings": ["late share 31 %"], "docs": "/contender/x.html"}
+    evidence = {
+        "reference": "champion",
+        "challenger": {"log_loss": {"value": 0.51, "low": 0.49, "high": 0.53}, "auc": {"value": 0.71}},
+        "champion": {"log_loss": {"value": 0.6, "low": None, "high": None}},
+        "improvement": {"log_loss": {"value": 0.09, "low": 0.07, "high": 0.11}},
+        "contaminated": "",
+    }
+    found: dict[str, Any] = {
+        "data.validate": {"interval": "2013-06-01/2013-07-01", "tables": {"flights": flights}},
+        "data.load": {"written": [f"flights 2013-0{month}" for month in range(1, 7)]},
+        "features.materialise": {"rows": {"origin_weather": 2160}},
+        "train.assemble": {"train_rows": 120_000, "holdout_rows": 12_000, "train": "a/b", "holdout": "c/d"},
+        "train.fit": {"run_id": "abc", "version": "3", "new_version": True},
+        "gate.measure": evidence,
+        "gate.decide": {"verdict": "promote", "reasons": ["better on log_loss"]},
+        "image.prove": {
+            "image": "contender/flight-delay:3",
+            "digest": "sha256:12",
+            "answered": 20,
+            "largest_difference": 1e-8,
+            "size_mb": 240.4,
+        },
+        "promote.release": {"version": "3", "alias": "champion", "manifest": "/m/release.json"},
+        **changed,
+    }
+    keys = {"gate.decide": "verdict", "image.build": "skipped"}
+    return {(name, keys.get(name, "return_value")): value for name, value in found.items() if value is not None}
+
+
+def test_summary_promoted_run_has_every_topic() -> None:
+    text = summary(values())
+    for part in (
+        "28,243 rows validated, 2 quarantined, 1 warnings",
+        "brought in: flights 2013-01, flights 2013-02, flights 2013-03, flights 2013-04 and 2 more",
+        "origin_weather 2,160",
+        "120,000 rows of a/b",
+        "12,000 rows of c/d",
+        "version 3 (new)",
+        "0.5100 [0.4900, 0.5300]",
+        "better by +0.0900 [+0.0700, +0.1100]",
+        "PROMOTE",
+        "sha256:12",
+        "20 golden requests answered, off by 1.0e-08 at most",
+        "champion is version 3, manifest /m/release.json",
+    ):
+        assert part in text, part
+
+
+@pytest.mark.parametrize("verdict", ["hold", "reject"])
+def test_summary_not_promoted_says_why_and_that_there_is_no_image(verdict: str) -> None:
+    decided = {"verdict": verdict, "reasons": ["the interval spans zero"]}
+    text = summary(values(**{"gate.decide": decided, "image.prove": None, "promote.release": None}))
+    assert verdict.upper() in text
+    assert "the interval spans zero" in text
+    assert "only a promoted model gets one" in text
+    assert "release" not in text
+
+
+def test_summary_image_skipped_says_the_reason() -> None:
+    text = summary(values(**{"image.prove": None, "image.build": "no Docker engine answers"}))
+    assert "none: no Docker engine answers" in text
+
+
+def test_summary_repeated_run_says_that_no_version_was_made() -> None:
+    text = summary(values(**{"train.fit": {"run_id": "abc", "version": "3", "new_version": False}}))
+    assert "unchanged, no new one made" in text
+
+
+def test_summary_void_comparison_says_so() -> None:
+    text = summary(values(**{"gate.measure": {"contaminated": "trained on the holdout"}}))
+    assert "void: trained on the holdout" in text
+
+
+def test_summary_absent_figures_are_named() -> None:
+    text = summary({})
+    assert "no figures from data.validate, train.assemble, train.fit, gate.measure" in text
+    assert "none was recorded" in text
