@@ -104,7 +104,8 @@ def flights_with_times(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
         flights["arr_delay"], unit="min"
     )
     flights["late"] = (flights["arr_delay"] >= LATE_FROM_MINUTES).astype("float64").where(flights["arr_delay"].notna())
-    flights["route"] = route_key(flights["origin"], flights["dest"])
+    pairs = zip(flights["origin"], flights["dest"], strict=True)
+    flights["route"] = pd.array([route_key(origin, dest) for origin, dest in pairs], dtype=TEXT)
     return flights
 
 
@@ -241,11 +242,11 @@ def _ratio(total: np.ndarray, count: np.ndarray) -> np.ndarray:
 
 
 def examples(tables: dict[str, pd.DataFrame], window: Interval, known_by: Interval) -> pd.DataFrame:
-    """One row for each flight scheduled in the window, with what the request knows and the label.
+    """One row for each flight that is asked about in the window, with what the request knows and the label.
 
     Args:
         tables: Raw tables that cover the window.
-        window: Time of the scheduled departures.
+        window: Time of the questions, one hour before scheduled departure.
         known_by: Its end is the moment of looking: labels not observed by then are missing.
 
     Returns:
@@ -253,8 +254,9 @@ def examples(tables: dict[str, pd.DataFrame], window: Interval, known_by: Interv
         `tailnum`, the request's columns, `day` (local date, the cluster), `label_known_at`, `late` (0, 1, missing).
     """
     flights = flights_with_times(tables)
-    due = flights["scheduled_departure"]
-    flights = flights[(due >= window.start) & (due < window.end)].sort_values(
+    flights["event_timestamp"] = flights["scheduled_departure"] - LEAD
+    asked = flights["event_timestamp"]
+    flights = flights[(asked >= window.start) & (asked < window.end)].sort_values(
         ["scheduled_departure", "carrier", "flight", "origin"], ignore_index=True
     )
     # The calendar is asked once for each hour, as minutes only add to it: a year has 8,760 hours, not 336,776.
@@ -265,7 +267,7 @@ def examples(tables: dict[str, pd.DataFrame], window: Interval, known_by: Interv
         {
             "example_id": flights["carrier"] + flights["flight"].astype(TEXT) + "@" + flights["origin"] + "-"
             + flights["scheduled_departure"].dt.strftime("%Y%m%dT%H%M"),
-            "event_timestamp": flights["scheduled_departure"] - LEAD,
+            "event_timestamp": flights["event_timestamp"],
             "origin": flights["origin"],
             "carrier": flights["carrier"],
             "dest": flights["dest"],

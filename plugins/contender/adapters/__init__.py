@@ -1,1 +1,1 @@
-
+"""One module for each outside system; they know the core alone."""

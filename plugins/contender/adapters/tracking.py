@@ -6,7 +6,10 @@ Where MLflow lies is said by its own `MLFLOW_TRACKING_URI` and `MLFLOW_REGISTRY_
 
 from __future__ import annotations
 
+import json
 import logging
+import shutil
+import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -24,7 +27,7 @@ from mlflow.models import infer_signature
 from sqlalchemy.exc import SQLAlchemyError
 
 from contender.core.errors import ContenderError, TrackingUnreachable
-from contender.core.naming import CHAMPION
+from contender.core.settings import settings
 
 log = logging.getLogger(__name__)
 
@@ -75,18 +78,20 @@ class Tracking:
 
     Args:
         model: The model's name; also the name of its experiment and of its registered model.
-        artifacts: Where a new experiment keeps its artefacts; MLflow's default when empty.
     """
 
-    def __init__(self, model: str, artifacts: str = "") -> None:
+    def __init__(self, model: str) -> None:
         self.model = model
+        # Without a server MLflow would keep the artefacts in whatever folder the process was started in.
+        serverless = mlflow.get_tracking_uri().startswith("sqlite:")
+        artifacts = str(settings().home / "mlflow" / "artifacts") if serverless else None
         with _reachable():
             self.client = mlflow.MlflowClient()
             found = self.client.get_experiment_by_name(model)
             self.experiment = (
                 found.experiment_id
                 if found
-                else self.client.create_experiment(model, artifact_location=artifacts or None)
+                else self.client.create_experiment(model, artifact_location=artifacts)
             )
 
     @contextmanager
@@ -264,19 +269,44 @@ def _version(found: ModelVersion) -> Version:
     )
 
 
-def champion(model: str) -> Version:
-    """The champion of a model.
+def export(model: str, alias: str, to: Path) -> Version:
+    """Copy the bundle of the version that bears an alias into a folder, with its version in `about.json`.
 
     Raises:
-        ContenderError: There is none yet.
+        ContenderError: No version bears the alias.
     """
-    found = Tracking(model).aliased(CHAMPION)
+    tracking = Tracking(model)
+    found = tracking.aliased(alias)
     if found is None:
         raise ContenderError(
-            "there is no champion yet",
-            where=f"models:/{model}@{CHAMPION}",
+            f"no version bears the alias {alias!r}",
+            where=f"models:/{model}@{alias}",
             expected="a promoted version",
             got="none",
             next_step=f"make demo MODEL={model}",
         )
+    with tempfile.TemporaryDirectory() as folder:
+        bundle = tracking.bundle(found, Path(folder))
+        about = json.loads((bundle / "about.json").read_bytes()) | {"version": found.version}
+        (bundle / "about.json").write_text(json.dumps(about, indent=1))
+        shutil.copytree(bundle, to, dirs_exist_ok=True)
     return found
+
+
+def main(arguments: list[str]) -> int:
+    """`export MODEL ALIAS FOLDER`: copy a bundle and print its version."""
+    match arguments:
+        case ["export", model, alias, folder]:
+            try:
+                print(export(model, alias, Path(folder)).version)
+            except ContenderError as error:
+                print(error, file=sys.stderr)
+                return 1
+            return 0
+        case _:
+            print("usage: python -m contender.adapters.tracking export MODEL ALIAS FOLDER", file=sys.stderr)
+            return 2
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))

@@ -1,1 +1,10 @@
+"""Feast's documented extension points, filled: an offline store, an online store and a compute engine.
 
+Named in `feature_store.yaml`, never imported by the platform:
+
+```yaml
+offline_store: {type: contender.feast_stores.asof.AsofOfflineStore}
+online_store: {type: contender.feast_stores.sqlite_rows.SqliteRowsOnlineStore, path: online.db}
+batch_engine: {type: contender.feast_stores.rows_engine.RowsComputeEngine}
+```
+"""

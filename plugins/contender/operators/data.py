@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
 from typing import Any
 
 from airflow.sdk import Context
@@ -57,19 +56,16 @@ class DataValidate(ModelOperator):
         return months if table.time_column else [Interval(start=months[0].start, end=months[-1].end)]
 
     def _check(self, table: Table, frame: Any, month: Interval) -> tuple[Any, Any]:
-        from contender.adapters import expectations
+        from contender.adapters.expectations import validate
+        from contender.adapters.expectations_docs import write_docs
+        from contender.adapters.expectations_suite import load_suite
         from contender.stages import data
 
-        suite = expectations.load_suite(settings().expectations / self.spec.name / f"{table.name}.json")
+        suite = load_suite(settings().expectations / self.spec.name / f"{table.name}.json")
         rows = data.cut(frame, table, month)
         data.require_rows({table.name: len(rows)}, month)
-        hours = float((suite.meta or {}).get("freshness_hours", 0))
-        fresh_from = month.end - timedelta(hours=hours)
-        found = expectations.validate(
-            rows, suite,
-            parameters={"interval_start": month.start, "interval_end": month.end, "fresh_from": fresh_from},
-        )  # fmt: skip
-        expectations.write_docs(found, self._docs(table, month), title=f"{self.spec.name}: {table.name} {month}")
+        found = validate(rows, suite, parameters=data.bounds(month, (suite.meta or {}).get("freshness_hours")))
+        write_docs(found, self._docs(table, month), title=f"{self.spec.name}: {table.name} {month}")
         return rows, found
 
     def _docs(self, table: Table, month: Interval) -> Any:

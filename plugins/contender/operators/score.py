@@ -24,7 +24,9 @@ class ScoreInterval(ModelOperator):
         Returns:
             `version` of the champion, `predictions` (snapshot), `mean_probability`.
         """
-        from contender.adapters import expectations, tracking
+        from contender.adapters import tracking
+        from contender.adapters.expectations import validate
+        from contender.adapters.expectations_suite import load_suite
         from contender.adapters.features import Features
         from contender.adapters.lake import Lake
         from contender.stages import data, features, score, train
@@ -37,13 +39,13 @@ class ScoreInterval(ModelOperator):
         examples = self.functions.examples(raw, interval, known_by=interval)
         joined = Features(settings()).historical(examples, self.spec.features())
         features.require_conserved(examples, joined, "example_id", "score")
-        champion = tracking.champion(self.spec.name)
         with tempfile.TemporaryDirectory() as folder:
-            model = (tracking.Tracking(self.spec.name).bundle(champion, Path(folder)) / "model.onnx").read_bytes()
+            champion = tracking.export(self.spec.name, naming.CHAMPION, Path(folder))
+            model = (Path(folder) / "model.onnx").read_bytes()
         predictions = score.predictions(joined, train.scores(model, train.inputs(joined, self.spec)), champion.version)
-        bounds = {"interval_start": interval.start, "interval_end": interval.end}
-        suite = expectations.load_suite(settings().expectations / self.spec.name / "predictions.json")
-        data.require_valid({"predictions": expectations.validate(predictions, suite, parameters=bounds).critical})
+        suite = load_suite(settings().expectations / self.spec.name / "predictions.json")
+        found = validate(predictions, suite, parameters=data.bounds(interval, None))
+        data.require_valid({"predictions": found.critical})
         snapshot = lake.write(
             naming.predictions_table(self.spec.name), predictions, time=naming.EVENT_TIME, interval=interval,
             commit={"run": context["run_id"]},

@@ -1,1 +1,1 @@
-
+"""What each stage computes, as pure functions of frames and specs."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import timedelta
+from typing import Any
 
 import pandas as pd
 
@@ -58,6 +59,17 @@ def cut(frame: pd.DataFrame, table: Table, interval: Interval) -> pd.DataFrame:
         )
     times = frame[table.time_column]
     return frame[(times >= interval.start) & (times < interval.end)].reset_index(drop=True)
+
+
+def bounds(month: Interval, freshness_hours: float | None) -> dict[str, Any]:
+    """What a suite may refer to as parameters: the interval, and from when on its newest row counts as fresh.
+
+    Args:
+        month: The time that is checked.
+        freshness_hours: How far before the interval's end its newest row may lie; `None` for as far as its start.
+    """
+    fresh_from = month.start if freshness_hours is None else month.end - timedelta(hours=freshness_hours)
+    return {"interval_start": month.start, "interval_end": month.end, "fresh_from": fresh_from}
 
 
 def require_rows(rows: Mapping[str, int], interval: Interval) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -143,7 +144,10 @@ def store(model: Estimator, rows: pd.DataFrame, spec: ModelSpec) -> StoredModel:
         (column.name, (FloatTensorType if column.kind == "number" else StringTensorType)([None, 1]))
         for column in spec.columns
     ]
-    onnx = to_onnx(model, initial_types=types, options={"zipmap": False}, target_opset=ONNX_OPSET)
+    with warnings.catch_warnings():
+        # The converter hands booleans to integer fields, which protobuf 7.34 refuses: the lock keeps protobuf below 7.
+        warnings.filterwarnings("ignore", message="Field onnx.AttributeProto", category=DeprecationWarning)
+        onnx = to_onnx(model, initial_types=types, options={"zipmap": False}, target_opset=ONNX_OPSET)
     content = onnx.SerializeToString()
     frame = inputs(rows, spec)
     difference = np.abs(scores(content, frame) - model.predict_proba(frame)[:, 1])
