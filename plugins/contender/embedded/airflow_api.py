@@ -12,7 +12,8 @@ from contender.core.errors import ContenderError
 
 TIMEOUT_SECONDS = 20
 UNAUTHORISED, NOT_FOUND = 401, 404
-FAILED = 400
+FAILED, BROKEN = 400, 500
+DATABASE_TRIES = 3
 
 
 class AirflowRefused(ContenderError):
@@ -100,6 +101,12 @@ class AirflowApi:
         answer = self._send(method, path, arguments)
         if answer.status_code == UNAUTHORISED:
             self._log_in()
+            answer = self._send(method, path, arguments)
+        for _ in range(DATABASE_TRIES):
+            if answer.status_code != BROKEN or "Database error" not in answer.text:
+                break
+            # On SQLite the API server blocks itself when an action's audit entry meets a starting task: after 5 s
+            # the action is rolled back. Nothing happened, so that it may be sent again, a trigger too.
             answer = self._send(method, path, arguments)
         if answer.status_code == NOT_FOUND and missing_ok:
             return None

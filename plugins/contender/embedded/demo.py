@@ -52,7 +52,8 @@ def demo(home: Path, model: str, interval: str, say: Say = print) -> None:
             dag_id = f"{model}_train"
             _wait_until_parsed(platform, api, dag_id)
             for name in (dag_id, f"{model}_score"):
-                if api.dag(name) is not None:
+                row = api.dag(name)
+                if row is not None and row["is_paused"]:
                     api.unpause(name)
             run_id = api.trigger(dag_id, {"interval": interval})
             say(f"Triggered {dag_id} on {interval}: {_run_url(platform, dag_id, run_id)}")

@@ -17,6 +17,7 @@ from contender.core.errors import ContenderError
 from contender.embedded.environment import ADMIN
 
 POLL_SECONDS = 0.2
+MIXED = ("PATH", "PYTHONPATH", "NO_PROXY", "no_proxy")
 LOCAL_SETTINGS = '''"""Written by `make demo`: makes the scheduler import what tasks need before it forks them."""
 
 from contender.embedded.preload import preload
@@ -73,8 +74,12 @@ def remember(home: Path, **facts: Any) -> None:
 
 
 def digest(values: dict[str, str]) -> str:
-    """Short digest of an environment: processes started with another one are started anew."""
-    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
+    """Short digest of an environment: processes started with another one are started anew.
+
+    What is only mixed with the user's is left out: another terminal's `PATH` is no reason to start anew.
+    """
+    own = {name: value for name, value in values.items() if name not in MIXED}
+    return hashlib.sha256(json.dumps(own, sort_keys=True).encode()).hexdigest()[:16]
 
 
 @contextlib.contextmanager

@@ -87,6 +87,7 @@ def bring_up(home: Path, say: Say) -> Platform:
     """
     with places.lock(home, "platform", patience=60):
         places.prepare(home)
+        _clear_wreck(home, say)
         platform = _platform(home)
         _check_own_tracking(platform)
         _stop_stale(platform, say)
@@ -137,18 +138,23 @@ def _platform(home: Path) -> Platform:
     return Platform(home, ports, environment(home, ports), places.password(home))
 
 
+def _clear_wreck(home: Path, say: Say) -> None:
+    """Half an Airflow is none: where a part has ended, the rest goes, and with it what holds the old ports."""
+    records = processes.recorded(home)
+    living = [name for name in AIRFLOW if name in records and processes.is_alive(records[name])]
+    if len(living) == len(AIRFLOW):
+        return
+    if living:
+        say("Restarting the platform: a part of it had ended")
+    _end(home, STOP_ORDER)
+
+
 def _stop_stale(platform: Platform, say: Say) -> None:
-    """Processes that were started with other settings, or whose like has died, go: half a platform is none."""
-    records = processes.recorded(platform.home)
-    core = [record for name, record in records.items() if name != "serving"]
-    stale = [record for record in core if record.digest != places.digest(platform.env)]
-    airflow = [records[name] for name in AIRFLOW if name in records]
-    broken = any(not processes.is_alive(record) for record in airflow) or len(airflow) not in (0, len(AIRFLOW))
-    if (stale or broken) and records:
-        say("Restarting the platform: " + ("its settings changed" if stale else "a part of it had ended"))
+    """Processes that were started with other settings go."""
+    records = processes.recorded(platform.home).values()
+    if any(record.digest != places.digest(platform.env) for record in records if record.name != "serving"):
+        say("Restarting the platform: its settings changed")
         _end(platform.home, STOP_ORDER)
-    elif not records:
-        processes.end_survivors(platform.home)
 
 
 def _check_own_tracking(platform: Platform) -> None:
