@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import os
 import socket
+import sqlite3
 import threading
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from urllib.parse import urlparse
 
@@ -19,6 +20,7 @@ from contender.adapters.containers import Built, Engine
 from contender.core.errors import EngineUnavailable, ImageFailed
 from contender.stages import image
 from contender.stages.image import Build
+from tests.unit.serving.test_predict import ENTITY, write_store
 from tests.unit.serving.tiny import write_bundle
 
 pytestmark = [pytest.mark.slow, pytest.mark.engine]
@@ -103,6 +105,26 @@ def test_run_online_store_absent_is_not_ready_and_says_why(
     ):
         pass
     assert proofs(client) == before
+
+
+def test_run_online_store_mounted_read_only_answers_by_entity(engine: Engine, built: Built, tmp_path: Path) -> None:
+    live = write_store(tmp_path / "online.db")
+    mounted = tmp_path / "mounted"
+    mounted.mkdir()
+    # A snapshot: SQLite's write-ahead log, which the live store has, needs a folder it can write.
+    with closing(sqlite3.connect(live)) as connection:
+        connection.execute("VACUUM INTO ?", (str(mounted / "online.db"),))
+    for folder in (tmp_path, mounted):
+        folder.chmod(0o755)
+    with engine.run(built.tag, volumes={str(mounted): {"bind": "/online", "mode": "ro"}}) as served:
+        asked = urllib.request.Request(  # noqa: S310  loopback
+            f"{served.url}/predict", data=json.dumps({"requests": [ENTITY]}).encode()
+        )
+        with urllib.request.urlopen(asked) as response:  # noqa: S310  loopback
+            (prediction,) = json.load(response)["predictions"]
+        log = served.container.logs().decode()
+    assert prediction["features"] == {"missing": [], "stale": [], "later": []}
+    assert "telemetry" not in log
 
 
 def test_run_broken_bundle_ends_with_its_log(engine: Engine, client: docker.DockerClient, runtime: Built) -> None:

@@ -1,35 +1,40 @@
-"""From a resolved request to a row: the features of its entities that were known at the prediction time."""
+"""From resolved requests to rows: the features of their entities that were known at the prediction time."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal, Protocol
 
+from contender.adapters.online_rows import Row, is_known
 from contender.serving.bundle import Signature, Value
 
 # Why a feature is null: no row or no value; a row older than its view's TTL; a row of after the prediction time.
 Reason = Literal["missing", "stale", "later"]
-
-
-class FeatureRow(Protocol):
-    """The newest row of an entity."""
-
-    @property
-    def values(self) -> Mapping[str, Value]:
-        """Feature values by name."""
-
-    @property
-    def event_time(self) -> datetime:
-        """The time the row speaks of, aware."""
+Entity = tuple[str, tuple[str, ...]]
 
 
 class FeatureRows(Protocol):
     """The online store as `contender.adapters.online_rows.OnlineRows` offers it."""
 
-    def read(self, view: str, join_keys: Mapping[str, str]) -> FeatureRow | None:
-        """The newest row of an entity, or `None`."""
+    def read_many(self, requests: Sequence[tuple[str, Mapping[str, str | int]]]) -> list[Row | None]:
+        """The newest row of each (view, join keys), all of one moment of the store."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """A resolved request.
+
+    Attributes:
+        at: Prediction time: a value of after it, or older than its TTL at it, is not used.
+        keys: Join keys by name; a view one of whose keys is absent is unknown as a whole.
+        given: Values of the columns that the request itself gives.
+    """
+
+    at: datetime
+    keys: Mapping[str, str]
+    given: Mapping[str, Value]
 
 
 @dataclass
@@ -41,57 +46,69 @@ class Looked:
 
 
 class Lookup:
-    """Reads the views of a signature, each entity once for all requests of a call."""
+    """Fills the rows of a signature from an online store."""
 
     def __init__(self, signature: Signature, store: FeatureRows) -> None:
         self._store = store
         self._places = {column.name: place for place, column in enumerate(signature.columns)}
         self._views = {
-            name: (view, [column.name for column in signature.columns if column.source == name])
+            name: (
+                view.join_keys,
+                None if view.ttl_seconds is None else timedelta(seconds=view.ttl_seconds),
+                [column.name for column in signature.columns if column.source == name],
+            )
             for name, view in signature.views.items()
         }
-        self._read: dict[tuple[str, ...], FeatureRow | None] = {}
 
-    def row(self, at: datetime, keys: Mapping[str, str], given: Mapping[str, Value]) -> Looked:
-        """The model's inputs for one request.
+    def check(self) -> None:
+        """Read from every view.
 
-        Args:
-            at: Prediction time: a value of after it, or older than its TTL at it, is not used.
-            keys: Join keys by name; a view one of whose keys is absent is unknown as a whole.
-            given: Values of the columns that the request itself gives.
+        Raises:
+            OnlineStoreUnreachable: The store cannot be read, or lacks a view.
+        """
+        self._store.read_many([(name, dict.fromkeys(keys, "")) for name, (keys, _, _) in self._views.items()])
+
+    def rows(self, questions: Sequence[Question]) -> list[Looked]:
+        """The model's inputs for each request; each entity is read once, all at one moment of the store.
 
         Raises:
             OnlineStoreUnreachable: The online store cannot be read.
         """
+        wanted = dict.fromkeys(
+            entity
+            for question in questions
+            for view in self._views
+            if (entity := self._entity(view, question.keys)) is not None
+        )
+        read = self._store.read_many(
+            [(view, dict(zip(self._views[view][0], values, strict=True))) for view, values in wanted]
+        )
+        found = dict(zip(wanted, read, strict=True))
+        return [self._fill(question, found) for question in questions]
+
+    def _entity(self, view: str, keys: Mapping[str, str]) -> Entity | None:
+        wanted = self._views[view][0]
+        return (view, tuple(keys[key] for key in wanted)) if all(key in keys for key in wanted) else None
+
+    def _fill(self, question: Question, found: Mapping[Entity, Row | None]) -> Looked:
         looked = Looked(row=[None] * len(self._places))
-        for name, value in given.items():
+        for name, value in question.given.items():
             looked.row[self._places[name]] = value
-        for view in self._views:
-            self._fill(looked, view, at, keys)
+        for view, (_, ttl, columns) in self._views.items():
+            entity = self._entity(view, question.keys)
+            row = None if entity is None else found[entity]
+            reason = _unusable(row, question.at, ttl)
+            for column in columns:
+                value = None if row is None or reason else row.values.get(column)
+                looked.row[self._places[column]] = value
+                if value is None:
+                    looked.unknown[reason or "missing"].append(column)
         return looked
 
-    def _fill(self, looked: Looked, name: str, at: datetime, keys: Mapping[str, str]) -> None:
-        view, columns = self._views[name]
-        found = self._find(name, view.join_keys, keys)
-        reason = None if found is None else _unusable(found.event_time, at, view.ttl_seconds)
-        for column in columns:
-            value = None if found is None or reason else found.values.get(column)
-            looked.row[self._places[column]] = value
-            if value is None:
-                looked.unknown[reason or "missing"].append(column)
 
-    def _find(self, view: str, wanted: tuple[str, ...], keys: Mapping[str, str]) -> FeatureRow | None:
-        if not all(key in keys for key in wanted):
-            return None
-        entity = (view, *(keys[key] for key in wanted))
-        if entity not in self._read:
-            self._read[entity] = self._store.read(view, {key: keys[key] for key in wanted})
-        return self._read[entity]
-
-
-def _unusable(event_time: datetime, at: datetime, ttl_seconds: float | None) -> Reason | None:
-    if event_time > at:
-        return "later"
-    if ttl_seconds is not None and at - event_time > timedelta(seconds=ttl_seconds):
-        return "stale"
-    return None
+def _unusable(row: Row | None, at: datetime, ttl: timedelta | None) -> Reason | None:
+    if row is None:
+        return "missing"
+    if is_known(row.event_time, at, ttl):
+        return None
+    return "later" if row.event_time > at else "stale"

@@ -12,9 +12,12 @@ from contender.core.errors import GoldenRequestsFailed, OnlineStoreUnreachable, 
 from contender.serving.answers import Features, Prediction
 from contender.serving.bodies import Body, instance_type
 from contender.serving.bundle import Bundle, Entry, load_bundle
-from contender.serving.lookup import Lookup
+from contender.serving.lookup import Lookup, Question
 from contender.serving.metrics import Metrics
 from contender.serving.model import Model, self_check
+
+# Readers of the store never wait for its writer; this is for a disk that hangs.
+STORE_SECONDS = 1.0
 
 
 class Service:
@@ -34,7 +37,9 @@ class Service:
     def __init__(self, bundle_dir: Path, online_store: Path | None, variant: str) -> None:
         self.bundle: Bundle = load_bundle(bundle_dir)
         self.model = Model(self.bundle)
-        self.store = None if online_store is None else OnlineRows(online_store)
+        self._lookup: Lookup | None = None
+        if online_store is not None:
+            self._lookup = Lookup(self.bundle.signature, OnlineRows(str(online_store), STORE_SECONDS))
         self.metrics = Metrics(
             model=self.bundle.signature.model,
             version=self.bundle.version,
@@ -75,13 +80,8 @@ class Service:
                 got="a bundle without it",
                 next_step="send the features themselves to /predict/raw",
             )
-        requests = bodies.rows(body)
-        lookup = Lookup(self.bundle.signature, self._rows())
-        times, looked = [], []
-        for index, request in enumerate(requests):
-            at, keys, given = _resolve(entry, index, request)
-            times.append(at)
-            looked.append(lookup.row(at, keys, given))
+        questions = [_resolve(entry, index, request) for index, request in enumerate(bodies.rows(body))]
+        looked = self._features().rows(questions)
         probabilities = self.model.predict([one.row for one in looked])
         self.metrics.predicted(probabilities)
         for one in looked:
@@ -89,8 +89,8 @@ class Service:
                 for feature in features:
                     self.metrics.unknown(feature, reason)
         predictions = [
-            Prediction(probability, at, Features(**one.unknown))
-            for probability, at, one in zip(probabilities, times, looked, strict=True)
+            Prediction(probability, question.at, Features(**one.unknown))
+            for probability, question, one in zip(probabilities, questions, looked, strict=True)
         ]
         return {"predictions": predictions, **self.identity}
 
@@ -102,22 +102,22 @@ class Service:
             OnlineStoreUnreachable: The online store cannot be read.
         """
         self._refuse_if_unfit()
-        if self.store is not None:
-            self.store.check()
+        if self._lookup is not None:
+            self._lookup.check()
         return {
             "status": "ready",
             **self.identity,
             "golden_requests": len(self.bundle.golden.requests),
             "largest_difference": self.largest_difference,
-            "online_store": "off" if self.store is None else "reachable",
+            "online_store": "off" if self._lookup is None else "reachable",
         }
 
     def about(self) -> dict[str, Any]:
         """Origin and signature of the model."""
         return {"about": self.bundle.about, "signature": self.bundle.signature}
 
-    def _rows(self) -> OnlineRows:
-        if self.store is None:
+    def _features(self) -> Lookup:
+        if self._lookup is None:
             raise OnlineStoreUnreachable(
                 "this server has no online store",
                 where="CONTENDER_ONLINE_STORE",
@@ -125,16 +125,16 @@ class Service:
                 got="none",
                 next_step="start the server with an online store, or send the features themselves to /predict/raw",
             )
-        return self.store
+        return self._lookup
 
     def _refuse_if_unfit(self) -> None:
         if self._unfit is not None:
             raise self._unfit
 
 
-def _resolve(entry: Entry, index: int, request: Any) -> Any:
+def _resolve(entry: Entry, index: int, request: Any) -> Question:
     try:
-        return entry.resolve(request)
+        return Question(*entry.resolve(request))
     except (ValueError, OverflowError) as error:  # e.g. a time in the year 1, of which no hour can be taken
         raise RequestInvalid(
             "the request contradicts itself or cannot be placed in time",

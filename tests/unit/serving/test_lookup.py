@@ -1,14 +1,15 @@
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 import msgspec
 import pytest
 
+from contender.adapters.online_rows import Row
 from contender.serving.bundle import Signature, Value
-from contender.serving.lookup import Lookup
+from contender.serving.lookup import Looked, Lookup, Question
 from tests.unit.serving.tiny import COLUMNS, SIGNATURE
 
 AT = datetime(2013, 7, 1, 11, 30, tzinfo=UTC)
@@ -17,19 +18,15 @@ GIVEN: dict[str, Value] = {"origin": "JFK", "carrier": "AA", "dest": "LAX", "hou
 
 
 @dataclass
-class Row:
-    values: dict[str, Value]
-    event_time: datetime
-
-
-@dataclass
 class Rows:
-    held: dict[str, Row]
-    asked: list[tuple[str, dict[str, str]]] = field(default_factory=list)
+    """One row for each view, whatever the entity."""
 
-    def read(self, view: str, join_keys: Mapping[str, str]) -> Row | None:
-        self.asked.append((view, dict(join_keys)))
-        return self.held.get(view)
+    held: dict[str, Row]
+    asked: list[tuple[str, dict[str, str | int]]] = field(default_factory=list)
+
+    def read_many(self, requests: Sequence[tuple[str, Mapping[str, str | int]]]) -> list[Row | None]:
+        self.asked += [(view, dict(keys)) for view, keys in requests]
+        return [self.held.get(view) for view, _ in requests]
 
 
 def rows(**ages: timedelta) -> Rows:
@@ -39,13 +36,15 @@ def rows(**ages: timedelta) -> Rows:
     return Rows({v: Row({columns[v]: x}, AT - ages.get(v, timedelta(minutes=1))) for v, x in held.items()})
 
 
-def lookup(store: Rows) -> Lookup:
-    return Lookup(msgspec.convert(SIGNATURE, Signature), store)
+def look(store: Rows, *keys: dict[str, str]) -> Looked:
+    """What is looked up for the last of some questions."""
+    lookup = Lookup(msgspec.convert(SIGNATURE, Signature), store)
+    return lookup.rows([Question(AT, one, GIVEN) for one in keys or (KEYS,)])[-1]
 
 
 def test_lookup_fresh_rows_fill_the_row_in_the_signatures_order() -> None:
     store = rows()
-    looked = lookup(store).row(AT, KEYS, GIVEN)
+    looked = look(store)
     assert looked.row == ["JFK", "AA", "LAX", 8.5, 0.0, 70.0, 0.2, 2475.0, 180.0]
     assert looked.unknown == {"missing": [], "stale": [], "later": []}
     assert ("route_punctuality", {"route": "JFK-LAX"}) in store.asked
@@ -61,39 +60,37 @@ def test_lookup_fresh_rows_fill_the_row_in_the_signatures_order() -> None:
     ],
 )
 def test_lookup_uses_rows_known_at_the_prediction_time(age: timedelta, unknown: str | None) -> None:
-    looked = lookup(rows(origin_weather=age)).row(AT, KEYS, GIVEN)
+    looked = look(rows(origin_weather=age))
     assert looked.row[5] == (70.0 if unknown is None else None)
     assert [reason for reason, features in looked.unknown.items() if "temp" in features] == [unknown] * bool(unknown)
 
 
 def test_lookup_view_without_ttl_never_goes_stale() -> None:
-    assert lookup(rows(plane_facts=timedelta(days=4000))).row(AT, KEYS, GIVEN).row[8] == 180.0
+    assert look(rows(plane_facts=timedelta(days=4000))).row[8] == 180.0
 
 
 def test_lookup_entity_without_a_row_is_missing() -> None:
     store = rows()
     del store.held["carrier_punctuality"]
-    looked = lookup(store).row(AT, KEYS, GIVEN)
+    looked = look(store)
     assert looked.row[6] is None
     assert looked.unknown["missing"] == ["carrier_late_share_6h"]
 
 
 def test_lookup_absent_join_key_is_missing_and_not_asked_for() -> None:
     store = rows()
-    looked = lookup(store).row(AT, {name: key for name, key in KEYS.items() if name != "tailnum"}, GIVEN)
+    looked = look(store, {name: key for name, key in KEYS.items() if name != "tailnum"})
     assert looked.unknown["missing"] == ["seats"]
     assert "plane_facts" not in [view for view, _ in store.asked]
 
 
 def test_lookup_null_in_a_fresh_row_is_missing() -> None:
     store = rows()
-    store.held["plane_facts"].values["seats"] = None
-    assert lookup(store).row(AT, KEYS, GIVEN).unknown["missing"] == ["seats"]
+    store.held["plane_facts"] = Row({"seats": None}, AT)
+    assert look(store).unknown["missing"] == ["seats"]
 
 
 def test_lookup_same_entity_is_read_once() -> None:
     store = rows()
-    look = lookup(store)
-    look.row(AT, KEYS, GIVEN)
-    look.row(AT + timedelta(minutes=1), KEYS | {"origin": "EWR"}, GIVEN)
+    look(store, KEYS, KEYS | {"origin": "EWR"}, KEYS)
     assert sorted(view for view, _ in store.asked) == sorted([*SIGNATURE["views"], "origin_weather"])
