@@ -182,21 +182,19 @@ def _join_sql(keys: Sequence[str], *, use_created: bool, unique: bool) -> str:
     """The one query: the history reduced to (key, moment, best row from that moment on), ASOF joined.
 
     Row numbers rise with preference, so the best of several rows is their maximum; with the known-at cut-off it
-    is the running maximum over the moments at which rows became known.
+    is the running maximum over the moments at which rows became known. Nulls are filtered by name: DuckDB's ASOF
+    join has matched null keys with null keys.
     """
     group = _columns(keys)
     by_key = f"{group}, " if keys else ""
+    moment = f'greatest("{EVENT}", "{CREATED}")' if use_created else f'"{EVENT}"'
+    present = [EVENT, *([CREATED] if use_created else []), *keys]
+    where = " AND ".join(f'"{name}" IS NOT NULL' for name in present)
+    pick, grouped = (f'"{ROW}"', "") if unique else (f'max("{ROW}")', f"GROUP BY {by_key}moment")
+    best = f"SELECT {by_key}{moment} AS moment, {pick} AS pick FROM history WHERE {where} {grouped}"  # noqa: S608
     if use_created:
-        best = f"""
-            SELECT {by_key}moment, max(pick) OVER ({f"PARTITION BY {group} " if keys else ""}ORDER BY moment) AS pick
-            FROM (SELECT {by_key}greatest("{EVENT}", "{CREATED}") AS moment, max("{ROW}") AS pick
-                  FROM history WHERE "{EVENT}" IS NOT NULL AND "{CREATED}" IS NOT NULL
-                  GROUP BY {by_key}moment)"""  # noqa: S608
-    elif unique:
-        best = f'SELECT {by_key}"{EVENT}" AS moment, "{ROW}" AS pick FROM history WHERE "{EVENT}" IS NOT NULL'  # noqa: S608
-    else:
-        best = f"""SELECT {by_key}"{EVENT}" AS moment, max("{ROW}") AS pick
-                   FROM history WHERE "{EVENT}" IS NOT NULL GROUP BY {by_key}moment"""  # noqa: S608
+        window = f"{f'PARTITION BY {group} ' if keys else ''}ORDER BY moment"
+        best = f"SELECT {by_key}moment, max(pick) OVER ({window}) AS pick FROM ({best})"  # noqa: S608
     same_key = "".join(f'e."{key}" = b."{key}" AND ' for key in keys)
     return f"""
         SELECT e."{ROW}" AS entity, coalesce(b.pick, {NO_ROW}) AS pick

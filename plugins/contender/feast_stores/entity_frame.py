@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from feast.infra.offline_stores.offline_utils import infer_event_timestamp_from_entity_df
 
 from contender.core.errors import DataError, some
-from contender.feast_stores.asof_join import EVENT, latest_rows
+from contender.feast_stores.asof_join import EVENT
 from contender.feast_stores.plans import ViewPlan
 from contender.feast_stores.sources import to_micros
 
@@ -126,7 +126,7 @@ def from_history(
         columns[EVENT] = pa.chunked_array([to_micros(rows[plan.event], plan.table.where, plan.event)])
         parts.append(pa.table(columns))
     every = pa.concat_tables(parts, promote_options="permissive")
-    every = every.take(pa.array(latest_rows(every, keys=[*keys[0], EVENT])))
+    every = every.group_by([*keys[0], EVENT]).aggregate([])
     every = every.sort_by([(EVENT, "ascending"), *((key, "ascending") for key in keys[0])])
     moments = every[EVENT].cast(pa.timestamp("us", "UTC"))
     table = every.drop_columns([EVENT]).append_column(time_column, moments)

@@ -7,7 +7,8 @@ batch_engine:
 
 `feast materialize`, `FeatureStore.materialize` and `materialize_incremental` use it through Feast's documented
 compute engine. It takes over where our online store is configured and the view is plain; a view with a
-transformation or aggregation, or one that also writes to the offline store, goes the way of Feast's local engine.
+transformation, an aggregation or a type beyond the plain ones (JSON, maps, …), or one that also writes to the offline
+store, goes the way of Feast's local engine.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from feast.infra.compute_engines.local.job import LocalMaterializationJob
 from feast.infra.registry.base_registry import BaseRegistry
 from feast.repo_config import FeastConfigBaseModel
 
-from contender.feast_stores.sqlite_rows import SqliteRowsOnlineStore
+from contender.feast_stores.sqlite_rows import SqliteRowsOnlineStore, declared_type, fields
 
 
 class RowsComputeEngineConfig(FeastConfigBaseModel):
@@ -64,4 +65,6 @@ class RowsComputeEngine(LocalComputeEngine):
 def _is_plain(view: Any) -> bool:
     """Whether the view's table already holds what the online store is to hold, and is written nowhere else."""
     computed = getattr(view, "feature_transformation", None) or getattr(view, "aggregations", None)
-    return bool(view.online and not view.offline and not computed and not view.source_views)
+    if not view.online or view.offline or computed or view.source_views:
+        return False
+    return all(declared_type(field.dtype) is not None for field in fields(view))

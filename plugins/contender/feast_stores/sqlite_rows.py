@@ -18,7 +18,7 @@ of a load.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -33,7 +33,7 @@ from feast.protos.feast.types.EntityKey_pb2 import EntityKey as EntityKeyProto
 from feast.protos.feast.types.Value_pb2 import Value as ValueProto
 from feast.repo_config import FeastConfigBaseModel, RepoConfig
 from feast.type_map import feast_value_type_to_python_type, python_values_to_proto_values
-from feast.types import from_feast_to_pyarrow_type
+from feast.types import Array, Bool, Bytes, Float32, Float64, Int32, Int64, String, UnixTimestamp
 from pydantic import StrictStr
 
 from contender.adapters.online_rows import EPOCH, VIEWS_TABLE, OnlineRows, Row, encode_key
@@ -41,6 +41,16 @@ from contender.core.errors import DataError
 from contender.feast_stores import rows_table
 
 _MICROSECOND = timedelta(microseconds=1)
+_PLAIN_TYPES = {
+    Int32: pa.int32(),
+    Int64: pa.int64(),
+    Float32: pa.float32(),
+    Float64: pa.float64(),
+    String: pa.string(),
+    Bool: pa.bool_(),
+    Bytes: pa.binary(),
+    UnixTimestamp: pa.timestamp("us", "UTC"),
+}
 _encode_payload = msgspec.msgpack.Encoder().encode
 
 
@@ -207,14 +217,22 @@ def _micros(at: datetime) -> int:
     return (aware - EPOCH) // _MICROSECOND
 
 
+def declared_type(kind: Any) -> pa.DataType | None:
+    """The Arrow type of a Feast type, or None where Feast's own conversion does more than hold the value."""
+    if isinstance(kind, Array):
+        element = _PLAIN_TYPES.get(kind.base_type)
+        return None if element is None else pa.list_(element)
+    return _PLAIN_TYPES.get(kind)
+
+
 def _as_declared(table: pa.Table, view: FeatureView) -> pa.Table:
     """The table with each feature and key in its declared type; a value that does not fit is an error."""
-    for field in _fields(view):
-        column = table[field.name]
+    for field in fields(view):
+        # A type that is not plain stays as it is read; `RowsComputeEngine` brings none of these here.
+        column, declared = table[field.name], declared_type(field.dtype) or table[field.name].type
         try:
-            declared = from_feast_to_pyarrow_type(field.dtype)
             table = table.set_column(table.column_names.index(field.name), field.name, column.cast(declared))
-        except (ValueError, pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
             raise DataError(
                 f"column {field.name} does not fit its declaration",
                 where=f"feature view {view.name}",
@@ -225,5 +243,6 @@ def _as_declared(table: pa.Table, view: FeatureView) -> pa.Table:
     return table
 
 
-def _fields(view: FeatureView) -> Iterable[Any]:
+def fields(view: FeatureView) -> list[Any]:
+    """The view's features and join keys."""
     return [*view.features, *(column for column in view.entity_columns if column.name != DUMMY_ENTITY_ID)]

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 import pytest
 from feast import FeatureStore
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from tests.unit.feast_stores.histories import TTL_S, entity_frame, reference, write_history
@@ -43,6 +43,7 @@ def check(store: FeatureStore, history: list[tuple[Any, ...]], entities: list[tu
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@example(before=[], history=[("JFK", None, 0, None, 0, "x")], entities=[("JFK", None, 0)])
 @given(
     before=st.lists(HISTORY_ROWS, max_size=4),
     history=st.lists(HISTORY_ROWS, max_size=16),
