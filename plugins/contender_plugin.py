@@ -6,6 +6,8 @@ from typing import Any
 
 from airflow.plugins_manager import AirflowPlugin
 
+from contender.operators.timetable import IntervalsWithData
+
 
 async def pages(scope: Any, receive: Any, send: Any) -> None:
     """The platform's own pages, loaded with the first request."""
@@ -15,10 +17,14 @@ async def pages(scope: Any, receive: Any, send: Any) -> None:
 
 
 class ContenderPlugin(AirflowPlugin):
-    """Validation reports at `/contender/data_docs/`, behind Airflow's login, and their entry in the navigation."""
+    """Validation reports at `/contender/data_docs/`, behind Airflow's login, their entry in the navigation; timetables.
+
+    A scheduler that does not know a DAG's timetable by its plugin does not know the DAG.
+    """
 
     name = "contender"
-    fastapi_apps = [{"app": pages, "url_prefix": "/contender", "name": "contender"}]  # noqa: RUF012  Airflow's form
+    timetables = [IntervalsWithData]  # noqa: RUF012  Airflow's form
+    fastapi_apps = [{"app": pages, "url_prefix": "/contender", "name": "contender"}]  # noqa: RUF012
     external_views = [  # noqa: RUF012
         {
             "name": "Data docs",

@@ -6,7 +6,6 @@ from typing import Any
 
 from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import DAG, Asset, Label, Param, TaskGroup, TriggerRule
-from airflow.timetables.interval import CronDataIntervalTimetable
 
 from contender.core import naming
 from contender.core.spec import ModelSpec
@@ -16,6 +15,7 @@ from contender.operators.gate import VERDICT, GateDecide, GateMeasure
 from contender.operators.image import SKIPPED, ImageBuild, ImageProve
 from contender.operators.promote import PromoteApprove, PromoteRelease
 from contender.operators.score import ScoreInterval
+from contender.operators.timetable import IntervalsWithData
 from contender.operators.train import TrainAssemble, TrainFit, TrainPlan, TrainTrial
 
 # A month, a day, or two instants: what contender.core.interval.Interval.parse reads.
@@ -43,7 +43,7 @@ def _dag(spec: ModelSpec, purpose: str, doc: str | None, **arguments: Any) -> DA
         description=spec.title,
         doc_md=doc,
         start_date=spec.data_from,
-        end_date=spec.data_until,
+        schedule=IntervalsWithData(spec.schedule, until=spec.data_until),
         catchup=False,
         max_active_runs=1,
         tags=[spec.name, purpose],
@@ -80,8 +80,7 @@ def _train(spec: ModelSpec, doc: str | None) -> DAG:
             description="Wait for a person's approval before the champion is replaced.",
         ),
     }  # fmt: skip
-    timetable = CronDataIntervalTimetable(spec.schedule, timezone="UTC")
-    with _dag(spec, "train", doc, schedule=timetable, params=params, render_template_as_native_obj=True) as dag:
+    with _dag(spec, "train", doc, params=params, render_template_as_native_obj=True) as dag:
         with TaskGroup("data", tooltip="Validate what the source delivers, then load what passed"):
             validate = DataValidate(task_id="validate", spec=spec)
             load = DataLoad(task_id="load", spec=spec, validated=validate.output)
@@ -127,9 +126,8 @@ def _optional(task: Any, key: str = "return_value") -> str:
 
 
 def _score(spec: ModelSpec, doc: str | None) -> DAG:
-    timetable = CronDataIntervalTimetable(spec.schedule, timezone="UTC")
     params = {"interval": _interval_param(spec)}
-    with _dag(spec, "score", doc, schedule=timetable, params=params, render_template_as_native_obj=True) as dag:
+    with _dag(spec, "score", doc, params=params, render_template_as_native_obj=True) as dag:
         with TaskGroup("score", tooltip="The champion's predictions for the interval"):
             ScoreInterval(task_id="predict", spec=spec, inlets=[Asset(naming.asset_name(spec.name))])
     return dag

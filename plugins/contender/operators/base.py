@@ -7,13 +7,13 @@ from collections.abc import Callable
 from typing import Any, Protocol, cast
 
 from airflow.sdk import BaseOperator, Context
-from airflow.timetables.interval import CronDataIntervalTimetable
 from pendulum import instance
 
 from contender.core import naming
 from contender.core.errors import IntervalError
 from contender.core.interval import Interval
 from contender.core.spec import ModelSpec
+from contender.operators.timetable import IntervalsWithData
 
 
 class ModelFunctions(Protocol):
@@ -68,7 +68,7 @@ def run_interval(context: Context, spec: ModelSpec) -> Interval:
             got="a run without a data interval",
             next_step="trigger it with the parameter interval, e.g. 2013-06",
         )
-    timetable = CronDataIntervalTimetable(spec.schedule, timezone="UTC")
+    timetable = IntervalsWithData(spec.schedule, until=spec.data_until)
     newest = timetable.infer_manual_data_interval(run_after=instance(spec.data_until))
     return Interval(start=newest.start, end=newest.end)
 

@@ -1,0 +1,59 @@
+"""The schedule of a model's DAGs. Airflow loads it in every process, so it imports nothing but timetables."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Self
+
+from airflow.timetables.base import DagRunInfo, DataInterval, TimeRestriction
+from airflow.timetables.interval import CronDataIntervalTimetable
+from pendulum import DateTime, instance
+
+
+class IntervalsWithData(CronDataIntervalTimetable):
+    """Cron intervals, as Airflow's own, none of which ends after the data does.
+
+    A DAG's `end_date` is no substitute: Airflow then leaves the tasks out of every run with a later logical date, so
+    that a run triggered in the UI, whose form proposes today, succeeds without having done anything; and it still
+    schedules the interval that begins at `end_date`.
+
+    Args:
+        cron: Cron expression or preset, e.g. `@monthly`.
+        timezone: Its time zone.
+        until: End of the data; `None` where it has none.
+    """
+
+    def __init__(self, cron: str, timezone: Any = "UTC", *, until: datetime | None = None) -> None:
+        super().__init__(cron, timezone=timezone)
+        self.until = until
+
+    def next_dagrun_info(
+        self, *, last_automated_data_interval: DataInterval | None, restriction: TimeRestriction
+    ) -> DagRunInfo | None:
+        """The next interval, unless it ends after the data."""
+        found = super().next_dagrun_info(
+            last_automated_data_interval=last_automated_data_interval, restriction=restriction
+        )
+        beyond = found is not None and self.until is not None and found.data_interval.end > self.until
+        return None if beyond else found
+
+    def infer_manual_data_interval(self, *, run_after: DateTime) -> DataInterval:
+        """The newest interval that had ended by then and has data."""
+        return super().infer_manual_data_interval(
+            run_after=run_after if self.until is None else min(run_after, instance(self.until))
+        )
+
+    def serialize(self) -> dict[str, Any]:
+        """As JSON, for the metadata database."""
+        return {**super().serialize(), "until": self.until.isoformat() if self.until else None}
+
+    @classmethod
+    def deserialize(cls, data: dict[str, Any]) -> Self:
+        """Back from JSON."""
+        until = data["until"]
+        plain = CronDataIntervalTimetable.deserialize(data)
+        return cls(
+            plain._expression,
+            plain._timezone,
+            until=datetime.fromisoformat(until) if until else None,
+        )
