@@ -5,7 +5,8 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 export PYTHONPATH := $(CURDIR):$(CURDIR)/plugins:$(CURDIR)/dags
-export PYTHONWARNINGS ?=
+export OMP_WAIT_POLICY ?= PASSIVE
+export ORT_DISABLE_TELEMETRY ?= 1
 MODEL ?= flight_delay
 
 help: ## List the commands

@@ -99,14 +99,17 @@ def flights_with_times(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
     """
     flights = tables["flights"].copy()
     flights["scheduled_departure"] = flights["time_hour"] + pd.to_timedelta(flights["minute"], unit="min")
-    flights["departed_at"] = flights["scheduled_departure"] + pd.to_timedelta(flights["dep_delay"], unit="min")
-    flights["landed_at"] = _scheduled_arrival(flights, tables["airports"]) + pd.to_timedelta(
-        flights["arr_delay"], unit="min"
-    )
+    flights["departed_at"] = flights["scheduled_departure"] + _minutes(flights["dep_delay"])
+    flights["landed_at"] = _scheduled_arrival(flights, tables["airports"]) + _minutes(flights["arr_delay"])
     flights["late"] = (flights["arr_delay"] >= LATE_FROM_MINUTES).astype("float64").where(flights["arr_delay"].notna())
     pairs = zip(flights["origin"], flights["dest"], strict=True)
     flights["route"] = pd.array([route_key(origin, dest) for origin, dest in pairs], dtype=TEXT)
     return flights
+
+
+def _minutes(delay: pd.Series) -> pd.Series:
+    # In whole numbers: pandas multiplies what stands in place of a missing float, and may overflow.
+    return pd.to_timedelta(delay.fillna(0).astype("int64"), unit="min").where(delay.notna())
 
 
 def _scheduled_arrival(flights: pd.DataFrame, airports: pd.DataFrame) -> pd.Series:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -111,17 +112,21 @@ def ensure_served(platform: Platform, model: str, say: Say) -> str:
     return version
 
 
-def example_request(model: str, moment: str) -> dict[str, Any] | None:
-    """The request in `<models>/<model>/example_request.json`, with `{moment}` filled in; `None` without the file.
+def example_request(model: str, interval_end: datetime) -> dict[str, Any] | None:
+    """The request in `<models>/<model>/example_request.json`; `None` without the file.
+
+    Its `{hour_after_interval}` becomes the time one hour after the interval just trained on, when the features in the
+    online store are fresh.
 
     Args:
         model: The model's name.
-        moment: An ISO 8601 time in UTC, the end of the interval just trained on: features are fresh then.
+        interval_end: End of that interval, UTC.
     """
     path = settings().models / model / "example_request.json"
     if not path.exists():
         return None
-    return dict(json.loads(path.read_text(encoding="utf-8").replace("{moment}", moment)))
+    moment = f"{interval_end + timedelta(hours=1):%Y-%m-%dT%H:%M:%SZ}"
+    return dict(json.loads(path.read_text(encoding="utf-8").replace("{hour_after_interval}", moment)))
 
 
 def predict(url: str, request: Mapping[str, Any]) -> tuple[dict[str, Any], float]:

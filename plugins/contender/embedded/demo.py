@@ -162,8 +162,7 @@ def _serve_and_ask(platform: Platform, model: str, values: dict[tuple[str, str],
             raise
         return f"  serving      nothing: {missing.what} ({missing.got})"
     lines = [f"  serving      version {version} at {platform.serving_url}"]
-    moment = f"{Interval.parse(interval).end:%Y-%m-%dT%H:%M:%SZ}"
-    request = example_request(model, moment)
+    request = example_request(model, Interval.parse(interval).end)
     if request is None:
         return "\n".join([*lines, f"  prediction   none asked: {model} has no example_request.json"])
     answer, took = predict(platform.serving_url, request)

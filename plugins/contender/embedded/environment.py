@@ -114,6 +114,10 @@ def _quiet() -> dict[str, str]:
         "GX_ANALYTICS_ENABLED": "False",
         "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
         "MPLBACKEND": "Agg",
+        # Threads that wait by spinning make a fit tens of times slower when tasks share the cores.
+        "OMP_WAIT_POLICY": "PASSIVE",
+        "ORT_DISABLE_TELEMETRY": "1",
+        "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
         "PYTHONUNBUFFERED": "1",
         # Airflow renames its processes; this keeps the new name from overwriting the environment we find them by.
         "SPT_NOENV": "1",

@@ -173,7 +173,9 @@ def scores(content: bytes, frame: pd.DataFrame) -> np.ndarray:
     Returns:
         float64 array of shape (rows,).
     """
-    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1  # its threads spin while they wait, which starves the tasks beside this one
+    session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     feed = {name: frame[[name]].to_numpy() for name in frame.columns}
     return np.asarray(session.run(["probabilities"], feed)[0][:, 1], dtype="float64")
 
