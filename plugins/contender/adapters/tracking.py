@@ -20,6 +20,7 @@ from typing import Any
 import mlflow
 import onnx
 import pandas as pd
+from mlflow.data.delta_dataset_source import DeltaDatasetSource
 from mlflow.entities import Run, RunStatus
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
@@ -135,7 +136,8 @@ class Tracking:
         parameters: Mapping[str, Any],
         metrics: Mapping[str, float],
         dataset: pd.DataFrame,
-        dataset_source: str,
+        dataset_uri: str,
+        dataset_version: int,
         dataset_digest: str,
         bundle: Mapping[str, bytes],
         figures: Mapping[str, Any],
@@ -144,8 +146,9 @@ class Tracking:
         with _reachable():
             mlflow.log_params(dict(parameters))
             mlflow.log_metrics(dict(metrics))
-            source = mlflow.data.from_pandas(dataset, source=dataset_source, name=self.model, digest=dataset_digest[:36])
-            mlflow.log_input(source, context="training")
+            table = DeltaDatasetSource(path=dataset_uri, delta_table_version=dataset_version)
+            rows = mlflow.data.from_pandas(dataset, source=table, name=self.model, digest=dataset_digest[:36])
+            mlflow.log_input(rows, context="training")
             for name, figure in figures.items():
                 mlflow.log_figure(figure, f"plots/{name}.png")
             with tempfile.TemporaryDirectory() as folder:

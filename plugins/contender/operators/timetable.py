@@ -18,13 +18,12 @@ class IntervalsWithData(CronDataIntervalTimetable):
     schedules the interval that begins at `end_date`.
 
     Args:
-        cron: Cron expression or preset, e.g. `@monthly`.
-        timezone: Its time zone.
+        cron: Cron expression or preset, e.g. `@monthly`; UTC.
         until: End of the data; `None` where it has none.
     """
 
-    def __init__(self, cron: str, timezone: Any = "UTC", *, until: datetime | None = None) -> None:
-        super().__init__(cron, timezone=timezone)
+    def __init__(self, cron: str, *, until: datetime | None = None) -> None:
+        super().__init__(cron, timezone="UTC")
         self.until = until
 
     def next_dagrun_info(
@@ -34,8 +33,9 @@ class IntervalsWithData(CronDataIntervalTimetable):
         found = super().next_dagrun_info(
             last_automated_data_interval=last_automated_data_interval, restriction=restriction
         )
-        beyond = found is not None and self.until is not None and found.data_interval.end > self.until
-        return None if beyond else found
+        if found is None or found.data_interval is None or self.until is None:
+            return found
+        return found if found.data_interval.end <= self.until else None
 
     def infer_manual_data_interval(self, *, run_after: DateTime) -> DataInterval:
         """The newest interval that had ended by then and has data."""
@@ -51,9 +51,4 @@ class IntervalsWithData(CronDataIntervalTimetable):
     def deserialize(cls, data: dict[str, Any]) -> Self:
         """Back from JSON."""
         until = data["until"]
-        plain = CronDataIntervalTimetable.deserialize(data)
-        return cls(
-            plain._expression,
-            plain._timezone,
-            until=datetime.fromisoformat(until) if until else None,
-        )
+        return cls(data["expression"], until=datetime.fromisoformat(until) if until else None)

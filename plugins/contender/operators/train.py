@@ -148,6 +148,7 @@ class TrainFit(ModelOperator):
             `run_id`, `version`, `new_version`, `model_digest`, `parameters`, `metrics` on the holdout, `label_share`.
         """
         from contender.adapters import tuning
+        from contender.adapters.lake import Lake
         from contender.adapters.tracking import Tracking
         from contender.stages import plots, train
 
@@ -165,7 +166,8 @@ class TrainFit(ModelOperator):
                 parameters={**train.parameters_of(model), "trial": winner, "seed": self.spec.seed},
                 metrics=metrics | {f"trial_{number}_log_loss": score for number, score in enumerate(scores)},
                 dataset=train.inputs(rows.head(1000), self.spec).assign(**{self.spec.label: rows[self.spec.label]}),
-                dataset_source=f"{settings().lake}/{naming.training_table(self.spec.name)}",
+                dataset_uri=Lake(settings().lake).uri(naming.training_table(self.spec.name)),
+                dataset_version=self.assembled["training_set"]["version"],
                 dataset_digest=self.assembled["training_set"]["digest"],
                 bundle=self._bundle(fitted, holdout, run.info.run_id),
                 figures=plots.figures(fitted.content, holdout, self.spec),

@@ -1,0 +1,141 @@
+"""One home for a whole test session, and the reference model trained in it once.
+
+What tools read when they are imported is set here, before any test module imports them. The variables that name
+backends are set by fixtures alone, so that tests which start processes of their own do not pass them on.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+HOME = Path(tempfile.mkdtemp(prefix="contender-tests-"))
+
+os.environ.update(
+    CONTENDER_HOME=str(HOME),
+    AIRFLOW_HOME=str(HOME / "airflow"),
+    AIRFLOW__CORE__DAGS_FOLDER=str(Path(__file__).parents[1] / "dags"),
+    AIRFLOW__CORE__PLUGINS_FOLDER=str(Path(__file__).parents[1] / "plugins"),
+    AIRFLOW__CORE__LOAD_EXAMPLES="False",
+    AIRFLOW__LOGGING__LOGGING_LEVEL="WARNING",
+    AIRFLOW__USAGE_DATA_COLLECTION__ENABLED="False",
+    MLFLOW_DISABLE_TELEMETRY="true",
+    MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR="false",
+    DO_NOT_TRACK="true",
+    GX_ANALYTICS_ENABLED="False",
+    FEAST_USAGE="False",
+    GIT_PYTHON_REFRESH="quiet",
+    MPLBACKEND="Agg",
+)
+# Threads that wait in a busy loop for their turn make a fit of one second last thirty where processors are shared.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+INTERVAL = "2013-02"
+
+
+def pytest_sessionfinish() -> None:
+    """Remove the session's home."""
+    shutil.rmtree(HOME, ignore_errors=True)
+
+
+@dataclass(frozen=True)
+class Trained:
+    """One run of `flight_delay_train` by Airflow, on an empty home and without a Docker engine.
+
+    Attributes:
+        home: Where everything was written.
+        states: State of each task instance, by task id; of a mapped task's, by `task_id[map_index]`.
+        returned: What each task returned, likewise.
+    """
+
+    home: Path
+    states: dict[str, str]
+    returned: dict[str, Any]
+
+
+@pytest.fixture(scope="session")
+def platform_home() -> Path:
+    """The folder that `CONTENDER_HOME` names in this session."""
+    return HOME
+
+
+@pytest.fixture(scope="session")
+def backends(platform_home: Path) -> dict[str, str]:
+    """The variables that name the backends below the home, as the launcher sets them, and no Docker engine."""
+    return {
+        "MLFLOW_TRACKING_URI": f"sqlite:///{platform_home / 'mlflow.db'}",
+        "MLFLOW_HTTP_REQUEST_TIMEOUT": "5",
+        "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+        "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "0.1",
+        "CONTENDER_FEAST_REGISTRY": f"sqlite:///{platform_home / 'feast_registry.db'}",
+        "CONTENDER_ONLINE_STORE": str(platform_home / "online.db"),
+        "DOCKER_HOST": "tcp://127.0.0.1:1",
+        "DOCKER_API_VERSION": "1.41",
+    }
+
+
+@pytest.fixture(scope="session")
+def bag(platform_home: Path, backends: Mapping[str, str]) -> Any:
+    """The repository's DAGs, known to a metadata database of this session."""
+    from airflow.dag_processing.bundles.manager import DagBundlesManager
+    from airflow.dag_processing.dagbag import DagBag, sync_bag_to_db
+    from airflow.utils.db import initdb
+
+    from contender.core.settings import settings
+
+    with pytest.MonkeyPatch.context() as patch:
+        _set(patch, backends)
+        platform_home.joinpath("airflow").mkdir(exist_ok=True)
+        initdb()
+        parsed = DagBag(settings().models, bundle_path=settings().models, bundle_name="dags-folder")
+        DagBundlesManager().sync_bundles_to_db()
+        sync_bag_to_db(parsed, "dags-folder", None)
+        return parsed
+
+
+@pytest.fixture(scope="session")
+def trained(bag: Any, platform_home: Path, backends: Mapping[str, str]) -> Iterator[Trained]:
+    """The first training run of the reference model, and what is left of it."""
+    with pytest.MonkeyPatch.context() as patch:
+        _set(patch, backends)
+        states, returned = run_dag(bag.dags["flight_delay_train"], interval=INTERVAL, trials=1)
+    yield Trained(home=platform_home, states=states, returned=returned)
+
+
+@pytest.fixture
+def platform(trained: Trained, backends: Mapping[str, str], monkeypatch: pytest.MonkeyPatch) -> Trained:
+    """The trained platform, with its backends in the environment of this test."""
+    _set(monkeypatch, backends)
+    return trained
+
+
+def run_dag(dag: Any, **params: Any) -> tuple[dict[str, str], dict[str, Any]]:
+    """Run a DAG in this process; states and results of its task instances by id."""
+    from airflow.models.xcom import XComModel
+    from airflow.utils.session import create_session
+
+    run = dag.test(run_conf=params)
+    states, returned = {}, {}
+    with create_session() as session:
+        for ti in run.get_task_instances(session=session):
+            name = ti.task_id if ti.map_index < 0 else f"{ti.task_id}[{ti.map_index}]"
+            states[name] = str(ti.state)
+            found = XComModel.get_many(
+                run_id=run.run_id, dag_ids=dag.dag_id, task_ids=ti.task_id, key="return_value",
+                map_indexes=ti.map_index,
+            )  # fmt: skip
+            value = session.scalars(found).first()
+            returned[name] = None if value is None else XComModel.deserialize_value(value)
+    return states, returned
+
+
+def _set(patch: pytest.MonkeyPatch, variables: Mapping[str, str]) -> None:
+    for name, value in variables.items():
+        patch.setenv(name, value)

@@ -1,0 +1,111 @@
+"""The graph of the training DAG, and what its parameter form takes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from airflow.sdk import TriggerRule
+from airflow.sdk.exceptions import ParamValidationError
+
+STAGES = ["data", "features", "train", "gate", "image", "promote"]
+EDGES = {
+    "data.validate": {"data.load"},
+    "data.load": {"features.build"},
+    "features.build": {"features.materialise"},
+    "features.materialise": {"train.assemble", "promote.release"},
+    "train.assemble": {"train.plan", "train.trial", "train.fit", "gate.measure", "promote.release"},
+    "train.plan": {"train.trial"},
+    "train.trial": {"train.fit"},
+    "train.fit": {"gate.measure", "gate.decide", "image.build", "image.prove", "promote.release"},
+    "gate.measure": {"gate.decide", "promote.release"},
+    "gate.decide": {"gate.promote", "gate.hold", "gate.reject", "promote.release"},
+    "gate.promote": {"image.build", "promote.approve"},
+    "gate.hold": set(),
+    "gate.reject": set(),
+    "image.build": {"image.prove"},
+    "image.prove": {"promote.approve"},
+    "promote.approve": {"promote.release"},
+    "promote.release": set(),
+}
+
+
+@pytest.fixture
+def train(bag: Any) -> Any:
+    return bag.dags["flight_delay_train"]
+
+
+def test_train_has_the_six_stages_in_order(train: Any) -> None:
+    assert [name for name in train.task_group_dict if name] == STAGES
+    rank = {stage: number for number, stage in enumerate(STAGES)}
+    for task in train.tasks:
+        for after in task.downstream_task_ids:
+            assert rank[task.task_id.split(".")[0]] <= rank[after.split(".")[0]]
+
+
+def test_train_has_exactly_these_edges(train: Any) -> None:
+    assert {task.task_id: task.downstream_task_ids for task in train.tasks} == EDGES
+
+
+def test_labels_are_on_the_branches_of_the_gate_alone(train: Any) -> None:
+    labels = {(start, end): info["label"] for start, ends in train.edge_info.items() for end, info in ends.items()}
+    assert labels == {("gate.decide", f"gate.{name}"): name for name in ("promote", "hold", "reject")}
+
+
+def test_only_approval_goes_on_when_the_image_was_skipped(train: Any) -> None:
+    rules = {task.task_id: task.trigger_rule for task in train.tasks}
+    assert {name for name, rule in rules.items() if rule != TriggerRule.ALL_SUCCESS} == {"promote.approve"}
+    assert rules["promote.approve"] == TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS
+
+
+def test_release_updates_the_asset_of_the_champion_and_scoring_reads_it(bag: Any) -> None:
+    release = bag.dags["flight_delay_train"].task_dict["promote.release"]
+    assert [asset.name for asset in release.outlets] == ["champion/flight_delay"]
+    predict = bag.dags["flight_delay_score"].task_dict["score.predict"]
+    assert [asset.name for asset in predict.inlets] == ["champion/flight_delay"]
+
+
+def test_form_has_four_parameters_with_titles_and_descriptions(train: Any) -> None:
+    assert list(train.params) == ["interval", "trials", "force_rebuild", "approval"]
+    for name in train.params:
+        param = train.params.get_param(name)
+        assert param.schema["title"]
+        assert param.description
+
+
+GOOD = {
+    "nothing": None,
+    "a month": "2013-02",
+    "a day": "2013-06-03",
+    "an interval": "2013-06-01/2013-07-01",
+}
+BAD = {
+    "month 13": "2013-13",
+    "month 0": "2013-00",
+    "day 32": "2013-06-32",
+    "a year": "2013",
+    "words": "last month",
+    "an open interval": "2013-06-01/",
+    "a number": 201306,
+}
+
+
+@pytest.mark.parametrize("purpose", ["train", "score"])
+@pytest.mark.parametrize("value", GOOD.values(), ids=GOOD.keys())
+def test_interval_that_can_be_read_is_accepted(bag: Any, purpose: str, value: Any) -> None:
+    param = bag.dags[f"flight_delay_{purpose}"].params.get_param("interval")
+    assert param.resolve(value) == value
+
+
+@pytest.mark.parametrize("purpose", ["train", "score"])
+@pytest.mark.parametrize("value", BAD.values(), ids=BAD.keys())
+def test_interval_that_cannot_be_read_is_refused(bag: Any, purpose: str, value: Any) -> None:
+    param = bag.dags[f"flight_delay_{purpose}"].params.get_param("interval")
+    with pytest.raises(ParamValidationError):
+        param.resolve(value)
+
+
+@pytest.mark.parametrize("value", [0, 501, 2.5, "many"], ids=str)
+def test_trials_out_of_range_are_refused(train: Any, value: Any) -> None:
+    with pytest.raises(ParamValidationError):
+        train.params.get_param("trials").resolve(value)
