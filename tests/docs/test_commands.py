@@ -1,0 +1,47 @@
+"""Every make target that a text or a caller names is one of the Makefile."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from contender.core.settings import CHECKOUT
+from tests.docs.pages import CALLERS, PAGES, README, name
+
+MAKEFILE = (CHECKOUT / "Makefile").read_text(encoding="utf-8")
+TARGETS = set(re.findall(r"(?m)^([a-z][a-z-]*):", MAKEFILE))
+DESCRIBED = set(re.findall(r"(?m)^([a-z][a-z-]*):.*## \S", MAKEFILE))
+# `make demo` in backticks, or at the start of a line of a fenced block or of a hook, or after `run:`.
+SAID = re.compile(r"(?m)(?:`|^|run: |entry: )make ([a-z][a-z-]*)")
+LOOP = re.compile(r"for target in ([a-z -]+); do")
+
+
+def commands(path: Path) -> set[str]:
+    text = path.read_text(encoding="utf-8")
+    looped = {target for targets in LOOP.findall(text) for target in targets.split()}
+    return set(SAID.findall(text)) | looped
+
+
+@pytest.mark.parametrize("path", [*PAGES, *CALLERS], ids=name)
+def test_commands_named_in_a_text_are_make_targets(path: Path) -> None:
+    assert commands(path) <= TARGETS
+
+
+@pytest.mark.parametrize("path", CALLERS, ids=name)
+def test_callers_call_make_and_nothing_else_of_ours(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert commands(path)
+    assert not re.search(r"\b(pytest|ruff|mypy|lint-imports)\b", text), "hooks and CI only call make targets"
+
+
+def test_readme_names_the_two_commands_first() -> None:
+    text = README.read_text(encoding="utf-8")
+    assert re.findall(r"(?m)^make [a-z-]+", text)[:2] == ["make demo", "make test"]
+
+
+def test_makefile_every_phony_target_is_described_in_help() -> None:
+    phony = re.search(r"(?m)^\.PHONY: (.+)$", MAKEFILE)
+    assert phony is not None
+    assert set(phony[1].split()) == DESCRIBED
