@@ -70,8 +70,9 @@ class Features:
         files = [self._repo / "entities.py", self._repo / f"{model}.py"]
         return hashlib.sha256(b"".join(path.read_bytes() for path in files if path.exists())).hexdigest()
 
-    def describe(self, views: list[FeatureView]) -> dict[str, dict[str, Any]]:
-        """Join keys and time to live (seconds, `None` for never) of each view, for the serving app."""
+    def describe(self, names: list[str]) -> dict[str, dict[str, Any]]:
+        """Join keys and time to live (seconds, `None` for never) of registered views, for the serving app."""
+        views = [self.store.get_feature_view(name) for name in names]  # Feast infers the join keys when it registers
         return {
             view.name: {
                 "join_keys": list(view.join_keys),

@@ -105,7 +105,7 @@ def ensure_served(platform: Platform, model: str, say: Say) -> str:
             raise StartFailed(
                 "the serving process did not become ready",
                 where=str(log),
-                got="\n" + processes.last_lines(log) + "\n",
+                got=f"{_readiness(platform.serving_url)}\n{processes.last_lines(log)}\n",
                 next_step="correct what the last lines name, then `make demo` again",
             )
         time.sleep(POLL_SECONDS)
@@ -162,9 +162,15 @@ def _about(bundle: Path) -> dict[str, Any]:
 
 
 def _is_ready(url: str) -> bool:
+    return _readiness(url).startswith("200")
+
+
+def _readiness(url: str) -> str:
+    """What `/ready` says: status and answer, or why there is none."""
     with requests.Session() as http:
         http.trust_env = False
         try:
-            return http.get(url + READY, timeout=2).ok
-        except requests.RequestException:
-            return False
+            answer = http.get(url + READY, timeout=2)
+        except requests.RequestException as error:
+            return f"no answer: {error}"
+        return f"{answer.status_code}: {answer.text[:500]}"

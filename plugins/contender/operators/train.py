@@ -202,12 +202,10 @@ class TrainFit(ModelOperator):
         from contender.adapters.revision import code_revision
         from contender.stages import train
 
-        store = Features(settings())
-        views = store.definitions(self.spec.name, [view.name for view in self.spec.views])
         signature = {
             "model": self.spec.name, "label": self.spec.label,
             "columns": [column.model_dump(mode="json") for column in self.spec.columns],
-            "views": store.describe(views),
+            "views": Features(settings()).describe([view.name for view in self.spec.views]),
         }  # fmt: skip
         about = {
             "model": self.spec.name, "model_digest": fitted.digest, "run_id": run_id,
