@@ -10,6 +10,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -90,8 +91,7 @@ def bag(platform_home: Path, backends: Mapping[str, str]) -> Any:
 
     from contender.core.settings import settings
 
-    with pytest.MonkeyPatch.context() as patch:
-        _set(patch, backends)
+    with applied(backends):
         platform_home.joinpath("airflow").mkdir(exist_ok=True)
         initdb()
         parsed = DagBag(settings().models, bundle_path=settings().models, bundle_name="dags-folder")
@@ -101,18 +101,18 @@ def bag(platform_home: Path, backends: Mapping[str, str]) -> Any:
 
 
 @pytest.fixture(scope="session")
-def trained(bag: Any, platform_home: Path, backends: Mapping[str, str]) -> Iterator[Trained]:
+def trained(bag: Any, platform_home: Path, backends: Mapping[str, str]) -> Trained:
     """The first training run of the reference model, and what is left of it."""
-    with pytest.MonkeyPatch.context() as patch:
-        _set(patch, backends)
+    with applied(backends):
         states, returned = run_dag(bag.dags["flight_delay_train"], interval=INTERVAL, trials=1)
-    yield Trained(home=platform_home, states=states, returned=returned)
+    return Trained(home=platform_home, states=states, returned=returned)
 
 
 @pytest.fixture
 def platform(trained: Trained, backends: Mapping[str, str], monkeypatch: pytest.MonkeyPatch) -> Trained:
     """The trained platform, with its backends in the environment of this test."""
-    _set(monkeypatch, backends)
+    for name, value in backends.items():
+        monkeypatch.setenv(name, value)
     return trained
 
 
@@ -136,6 +136,10 @@ def run_dag(dag: Any, **params: Any) -> tuple[dict[str, str], dict[str, Any]]:
     return states, returned
 
 
-def _set(patch: pytest.MonkeyPatch, variables: Mapping[str, str]) -> None:
-    for name, value in variables.items():
-        patch.setenv(name, value)
+@contextmanager
+def applied(variables: Mapping[str, str]) -> Iterator[None]:
+    """Variables in the environment of a block, for fixtures that outlive a test."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in variables.items():
+            patch.setenv(name, value)
+        yield
