@@ -56,5 +56,7 @@ def test_environment_proxy_of_the_user_spares_the_loopback_interface() -> None:
     assert values["NO_PROXY"] == values["no_proxy"] == "intranet,127.0.0.1,localhost"
 
 
-def test_environment_leaves_openmp_alone() -> None:
-    assert "OMP_NUM_THREADS" not in environment(HOME, PORTS, user={})
+def test_environment_openmp_waits_asleep_with_as_many_threads_as_it_likes() -> None:
+    values = environment(HOME, PORTS, user={})
+    assert values["OMP_WAIT_POLICY"] == "PASSIVE"
+    assert "OMP_NUM_THREADS" not in values
