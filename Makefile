@@ -35,6 +35,9 @@ serve: install ## Serve MODEL's champion on PORT (default: a free one), without 
 test: install ## Run the tests that need no services (under 10 minutes)
 	@$(BIN)/python -m pytest -m "not slow" tests
 
+test-slow: install ## Run the other tests: live platform, browser, Docker engine
+	@$(BIN)/python -m pytest -m slow tests
+
 test-all: install ## Run every test: also the live platform, the browser and the Docker engine
 	@$(BIN)/python -m pytest tests
 
@@ -45,7 +48,10 @@ format: install ## Format and fix what can be fixed
 	@$(BIN)/ruff check --fix -q . ; $(BIN)/ruff format .
 
 bench: install ## Run every benchmark; writes docs/benchmarks.json and docs/benchmarks.md
-	@$(BIN)/python -m contender.bench
+	@$(BIN)/python -m contender.bench $(if $(ONLY),--only $(ONLY))
+
+airflow: install ## Run Airflow's command line on this platform: make airflow ARGS="dags list"
+	@$(BIN)/python -m contender.embedded airflow $(ARGS)
 
 verify-decisions: install ## Check the hash chain of the decision logs
 	@$(BIN)/python -m contender.core.decisions
@@ -54,4 +60,4 @@ lock: install ## Resolve requirements.in anew into requirements.txt
 	@rm -f requirements.txt
 	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-annotate --no-header requirements.in -o requirements.txt
 
-.PHONY: help install demo stop serve test test-all check format bench verify-decisions lock
+.PHONY: help install demo stop serve test test-slow test-all check format bench airflow verify-decisions lock

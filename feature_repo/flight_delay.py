@@ -11,15 +11,15 @@ from feast.data_format import DeltaFormat
 from feast.types import Float64
 
 from contender.core.settings import settings
-from feature_repo.entities import carrier, origin, plane, route
+from feature_repo.entities import carrier, dest, flight_number, origin, plane, route
 
 
-def view(name: str, entity: Entity, features: dict[str, str], ttl: timedelta) -> FeatureView:
+def view(name: str, entities: list[Entity], features: dict[str, str], ttl: timedelta) -> FeatureView:
     """A feature view over the Delta table of the same name.
 
     Args:
         name: Name of the view and of its table.
-        entity: What its rows describe.
+        entities: What its rows describe.
         features: Feature name to its description; all are float64.
         ttl: Age at which a value no longer counts; zero for never.
     """
@@ -31,12 +31,12 @@ def view(name: str, entity: Entity, features: dict[str, str], ttl: timedelta) ->
         created_timestamp_column="created_timestamp",
     )
     schema = [Field(name=feature, dtype=Float64, description=text) for feature, text in features.items()]
-    return FeatureView(name=name, entities=[entity], schema=schema, source=source, ttl=ttl)
+    return FeatureView(name=name, entities=entities, schema=schema, source=source, ttl=ttl)
 
 
 origin_weather = view(
     "origin_weather",
-    origin,
+    [origin],
     {
         "temp": "Temperature, degrees Fahrenheit",
         "dewp": "Dew point, degrees Fahrenheit",
@@ -50,7 +50,7 @@ origin_weather = view(
 )
 origin_congestion = view(
     "origin_congestion",
-    origin,
+    [origin],
     {
         "origin_delay_2h": "Mean departure delay of the flights that left within 2 h, minutes",
         "origin_departures_2h": "Flights that left within 2 h",
@@ -59,19 +59,45 @@ origin_congestion = view(
     },
     ttl=timedelta(hours=1),
 )
+carrier_at_origin = view(
+    "carrier_at_origin",
+    [carrier, origin],
+    {
+        "carrier_origin_delay_2h": "Mean departure delay of the flights that left within 2 h, minutes",
+        "carrier_origin_waiting_2h": "Flights due within 2 h that have not left",
+    },
+    ttl=timedelta(hours=2),
+)
 carrier_punctuality = view(
     "carrier_punctuality",
-    carrier,
+    [carrier],
     {
-        "carrier_delay_2h": "Mean departure delay of the flights that left within 2 h, minutes",
         "carrier_late_share_6h": "Share of late arrivals among the flights that landed within 6 h",
         "carrier_late_share_7d": "The same within 7 days",
     },
     ttl=timedelta(hours=2),
 )
+dest_punctuality = view(
+    "dest_punctuality",
+    [dest],
+    {
+        "dest_late_share_6h": "Share of late arrivals among the flights that landed there within 6 h",
+        "dest_delay_4h": "Mean departure delay of the flights that left for it within 4 h, minutes",
+    },
+    ttl=timedelta(hours=2),
+)
+flight_punctuality = view(
+    "flight_punctuality",
+    [flight_number],
+    {
+        "flight_late_share_28d": "Share of late arrivals of this flight number within 28 days",
+        "flight_delay_28d": "Mean arrival delay of this flight number within 28 days, minutes",
+    },
+    ttl=timedelta(days=14),
+)
 route_punctuality = view(
     "route_punctuality",
-    route,
+    [route],
     {
         "route_late_share_28d": "Share of late arrivals among the flights that landed within 28 days",
         "distance": "Distance, miles",
@@ -80,7 +106,7 @@ route_punctuality = view(
 )
 plane_facts = view(
     "plane_facts",
-    plane,
+    [plane],
     {"plane_year": "Year of manufacture", "seats": "Number of seats"},
     ttl=timedelta(0),
 )

@@ -18,7 +18,7 @@ import pandas as pd
 
 from contender.core.errors import DataError
 from contender.core.interval import Interval
-from flight_delay.request import LEAD, calendar, route_key
+from flight_delay.request import LEAD, calendar, flight_key, route_key
 
 if TYPE_CHECKING:
     import optuna
@@ -104,6 +104,8 @@ def flights_with_times(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
     flights["late"] = (flights["arr_delay"] >= LATE_FROM_MINUTES).astype("float64").where(flights["arr_delay"].notna())
     pairs = zip(flights["origin"], flights["dest"], strict=True)
     flights["route"] = pd.array([route_key(origin, dest) for origin, dest in pairs], dtype=TEXT)
+    flown = zip(flights["carrier"], flights["flight"], flights["route"], strict=True)
+    flights["flight_number"] = pd.array([flight_key(*parts) for parts in flown], dtype=TEXT)
     return flights
 
 
@@ -154,9 +156,12 @@ def features(tables: dict[str, pd.DataFrame], interval: Interval) -> dict[str, p
     flights = flights_with_times(tables)
     return {
         "origin_weather": _weather(tables["weather"], interval),
-        "origin_congestion": _by_key(flights, "origin", interval, "15min", _congestion),
-        "carrier_punctuality": _by_key(flights, "carrier", interval, "30min", _carrier),
-        "route_punctuality": _by_key(flights, "route", interval, "24h", _route, offset=timedelta(hours=8)),
+        "origin_congestion": _by_key(flights, ["origin"], interval, "15min", _congestion),
+        "carrier_at_origin": _by_key(flights, ["carrier", "origin"], interval, "30min", _carrier_at_origin),
+        "carrier_punctuality": _by_key(flights, ["carrier"], interval, "30min", _carrier),
+        "dest_punctuality": _by_key(flights, ["dest"], interval, "30min", _dest),
+        "route_punctuality": _by_key(flights, ["route"], interval, "24h", _route, offset=timedelta(hours=8)),
+        "flight_punctuality": _flight(flights, interval),
         "plane_facts": _planes(tables["planes"], interval),
     }
 
@@ -177,13 +182,21 @@ def _planes(planes: pd.DataFrame, interval: Interval) -> pd.DataFrame:
 
 
 def _by_key(
-    flights: pd.DataFrame, key: str, interval: Interval, every: str, compute: Any, offset: timedelta = timedelta(0)
+    flights: pd.DataFrame,
+    key: list[str],
+    interval: Interval,
+    every: str,
+    compute: Any,
+    *,
+    offset: timedelta = timedelta(0),
 ) -> pd.DataFrame:
     """Feature rows of each key's flights at regular times; a row is known at its own time."""
     ticks = pd.date_range(interval.start + offset, interval.end, freq=every, inclusive="left").as_unit("us")
     parts = [
-        pd.DataFrame(compute(group, ticks)).assign(**{key: str(value)}, event_timestamp=ticks)
-        for value, group in flights.groupby(key, sort=True)
+        pd.DataFrame(compute(group, ticks)).assign(
+            **dict(zip(key, map(str, values), strict=True)), event_timestamp=ticks
+        )
+        for values, group in flights.groupby(key, sort=True)
     ]
     return pd.concat(parts, ignore_index=True).assign(created_timestamp=lambda rows: rows["event_timestamp"])
 
@@ -201,10 +214,49 @@ def _congestion(flights: pd.DataFrame, ticks: pd.DatetimeIndex) -> dict[str, Any
 
 def _carrier(flights: pd.DataFrame, ticks: pd.DatetimeIndex) -> dict[str, Any]:
     return {
-        "carrier_delay_2h": _ratio(*_trailing(flights, "departed_at", "dep_delay", ticks, "2h")),
         "carrier_late_share_6h": _ratio(*_trailing(flights, "landed_at", "late", ticks, "6h")),
         "carrier_late_share_7d": _ratio(*_trailing(flights, "landed_at", "late", ticks, "7D")),
     }
+
+
+def _carrier_at_origin(flights: pd.DataFrame, ticks: pd.DatetimeIndex) -> dict[str, Any]:
+    return {
+        "carrier_origin_delay_2h": _ratio(*_trailing(flights, "departed_at", "dep_delay", ticks, "2h")),
+        "carrier_origin_waiting_2h": _waiting(flights, ticks, timedelta(hours=2)).astype("float64"),
+    }
+
+
+def _dest(flights: pd.DataFrame, ticks: pd.DatetimeIndex) -> dict[str, Any]:
+    return {
+        "dest_late_share_6h": _ratio(*_trailing(flights, "landed_at", "late", ticks, "6h")),
+        "dest_delay_4h": _ratio(*_trailing(flights, "departed_at", "dep_delay", ticks, "4h")),
+    }
+
+
+def _flight(flights: pd.DataFrame, interval: Interval) -> pd.DataFrame:
+    """A row at each landing of a flight number: how it fared in the 28 days up to this landing."""
+    landed = flights[flights["landed_at"].notna()].sort_values(["flight_number", "landed_at"], ignore_index=True)
+    codes, _ = pd.factorize(landed["flight_number"], sort=True)
+    minute = landed["landed_at"].to_numpy(dtype="datetime64[m]").astype("int64")
+    window = 28 * 24 * 60
+    # One sorted number for flight number and minute, so that one search finds the windows of all flights at once.
+    place = codes.astype("int64") * 2**32 + minute
+    upto, before = np.searchsorted(place, place, side="right"), np.searchsorted(place, place - window, side="right")
+    before = np.maximum(before, np.searchsorted(codes, codes, side="left"))
+    sums = {
+        name: np.concatenate(([0], landed[name].to_numpy().astype("int64").cumsum())) for name in ("late", "arr_delay")
+    }
+    rows = pd.DataFrame(
+        {
+            "flight_number": landed["flight_number"].astype(str),
+            "flight_late_share_28d": (sums["late"][upto] - sums["late"][before]) / (upto - before),
+            "flight_delay_28d": (sums["arr_delay"][upto] - sums["arr_delay"][before]) / (upto - before),
+            "event_timestamp": landed["landed_at"],
+            "created_timestamp": landed["landed_at"],
+        }
+    )
+    within = (rows["event_timestamp"] >= interval.start) & (rows["event_timestamp"] < interval.end)
+    return rows[within].drop_duplicates(["flight_number", "event_timestamp"]).reset_index(drop=True)
 
 
 def _route(flights: pd.DataFrame, ticks: pd.DatetimeIndex) -> dict[str, Any]:
@@ -245,21 +297,21 @@ def _ratio(total: np.ndarray, count: np.ndarray) -> np.ndarray:
 
 
 def examples(tables: dict[str, pd.DataFrame], window: Interval, known_by: Interval) -> pd.DataFrame:
-    """One row for each flight that is asked about in the window, with what the request knows and the label.
+    """One row for each flight due in the window, with what the request knows and the label.
 
     Args:
         tables: Raw tables that cover the window.
-        window: Time of the questions, one hour before scheduled departure.
+        window: Time of the scheduled departures.
         known_by: Its end is the moment of looking: labels not observed by then are missing.
 
     Returns:
-        `example_id`, `event_timestamp` (when the question is asked), the join keys `origin`, `carrier`, `route`,
-        `tailnum`, the request's columns, `day` (local date, the cluster), `label_known_at`, `late` (0, 1, missing).
+        `example_id`, `event_timestamp` (when the question is asked), `due_at` (places the row in a window), the join
+        keys `origin`, `carrier`, `dest`, `route`, `flight_number`, `tailnum`, the request's columns, `day` (local
+        date, the cluster), `label_known_at`, `late` (0, 1, missing).
     """
     flights = flights_with_times(tables)
-    flights["event_timestamp"] = flights["scheduled_departure"] - LEAD
-    asked = flights["event_timestamp"]
-    flights = flights[(asked >= window.start) & (asked < window.end)].sort_values(
+    due = flights["scheduled_departure"]
+    flights = flights[(due >= window.start) & (due < window.end)].sort_values(
         ["scheduled_departure", "carrier", "flight", "origin"], ignore_index=True
     )
     # The calendar is asked once for each hour, as minutes only add to it: a year has 8,760 hours, not 336,776.
@@ -270,11 +322,13 @@ def examples(tables: dict[str, pd.DataFrame], window: Interval, known_by: Interv
         {
             "example_id": flights["carrier"] + flights["flight"].astype(TEXT) + "@" + flights["origin"] + "-"
             + flights["scheduled_departure"].dt.strftime("%Y%m%dT%H%M"),
-            "event_timestamp": flights["event_timestamp"],
+            "event_timestamp": flights["scheduled_departure"] - LEAD,
+            "due_at": flights["scheduled_departure"],
             "origin": flights["origin"],
             "carrier": flights["carrier"],
             "dest": flights["dest"],
             "route": flights["route"],
+            "flight_number": flights["flight_number"],
             "tailnum": flights["tailnum"],
             "hour": local["hour"] + flights["minute"] / 60,
             "weekday": local["weekday"],
@@ -306,7 +360,9 @@ def estimator(parameters: dict[str, Any], *, numbers: list[str], categories: lis
     return Pipeline([("encode", encode), ("model", boost)])
 
 
-DEFAULTS = {"learning_rate": 0.05, "max_iter": 200, "max_leaf_nodes": 31, "min_samples_leaf": 50}
+DEFAULTS = {
+    "learning_rate": 0.05, "max_iter": 200, "max_leaf_nodes": 31, "min_samples_leaf": 200, "l2_regularization": 10.0,
+}  # fmt: skip
 
 
 def search_space() -> dict[str, optuna.distributions.BaseDistribution]:
@@ -316,6 +372,6 @@ def search_space() -> dict[str, optuna.distributions.BaseDistribution]:
     return {
         "learning_rate": FloatDistribution(0.02, 0.12, log=True),
         "max_leaf_nodes": IntDistribution(15, 63),
-        "min_samples_leaf": IntDistribution(20, 200, log=True),
-        "l2_regularization": FloatDistribution(1e-3, 10.0, log=True),
+        "min_samples_leaf": IntDistribution(50, 500, log=True),
+        "l2_regularization": FloatDistribution(0.1, 30.0, log=True),
     }

@@ -69,6 +69,11 @@ def route_key(origin: str, dest: str) -> str:
     return f"{origin}-{dest}"
 
 
+def flight_key(carrier: str, flight: int, route: str) -> str:
+    """Key of a flight number on its route, e.g. `UA1545/EWR-IAH`: airlines give one number to several routes."""
+    return f"{carrier}{flight}/{route}"
+
+
 def resolve(request: Request) -> tuple[datetime, dict[str, str], dict[str, float | str | None]]:
     """What the serving app needs to look the features up.
 
@@ -76,10 +81,13 @@ def resolve(request: Request) -> tuple[datetime, dict[str, str], dict[str, float
         The prediction time (UTC), the join keys by name (without `tailnum` where it is null), and the values of
         the columns whose source is `request`.
     """
+    route = route_key(request.origin, request.dest)
     keys = {
         "origin": request.origin,
         "carrier": request.carrier,
-        "route": route_key(request.origin, request.dest),
+        "dest": request.dest,
+        "route": route,
+        "flight_number": flight_key(request.carrier, request.flight, route),
     }
     if request.tailnum is not None:
         keys["tailnum"] = request.tailnum

@@ -15,10 +15,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import docker
 import requests
 import urllib3
 
-import docker
 from contender.core.errors import EngineUnavailable, ImageFailed
 
 log = logging.getLogger(__name__)

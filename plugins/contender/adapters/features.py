@@ -94,7 +94,7 @@ class Features:
         Raises:
             RowsNotConserved: The store returned another number of rows.
         """
-        joined = self.store.get_historical_features(
+        joined: pd.DataFrame = self.store.get_historical_features(
             entity_df=entities, features=features, filter_by_created_timestamp=True
         ).to_df()
         if len(joined) != len(entities):
@@ -110,4 +110,3 @@ class Features:
     def materialise(self, views: list[FeatureView], interval: Interval) -> None:
         """Load each entity's newest row of the interval into the online store."""
         self.store.materialize(interval.start, interval.end, [view.name for view in views])
-

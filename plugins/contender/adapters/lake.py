@@ -51,7 +51,7 @@ class Lake:
 
     def has(self, table: str) -> bool:
         """Whether the table exists."""
-        return DeltaTable.is_deltatable(self.uri(table))
+        return bool(DeltaTable.is_deltatable(self.uri(table)))
 
     def open(self, table: str, version: int | None = None) -> DeltaTable:
         """The table, at its newest or at a named version.
@@ -184,5 +184,3 @@ def _to_pandas(rows: pa.Table) -> pd.DataFrame:
 
 def _text(kind: pa.DataType) -> Any:
     return pd.StringDtype() if pa.types.is_string(kind) or pa.types.is_large_string(kind) else None
-
-

@@ -35,10 +35,14 @@ _decode_payload = msgspec.msgpack.Decoder().decode
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One entity's feature values and the time (UTC) they are of."""
+    """One entity's feature values, the time (UTC) they are of, and the time from which they could be known.
+
+    `known_at` is never before `event_time`; it is the event time where the view has no created timestamp.
+    """
 
     values: dict[str, Any]
     event_time: datetime
+    known_at: datetime
 
 
 def encode_key(join_keys: Mapping[str, str | int]) -> str:
@@ -55,13 +59,13 @@ def rows_table(view: str) -> str:
     return '"rows_' + view.replace('"', '""') + '"'
 
 
-def is_known(event_time: datetime, at: datetime, ttl: timedelta | None) -> bool:
-    """Whether a row of this event time is in force at a prediction time.
+def is_known(row: Row, at: datetime, ttl: timedelta | None) -> bool:
+    """Whether a row is in force at a prediction time.
 
-    It is from its event time to event time + ttl, both included; a ttl of None or zero is no limit. The rule is the
-    one of the point-in-time join, so that training and serving agree.
+    It is from the time it could be known to its event time + ttl, both included; a ttl of None or zero is no limit.
+    The rule is the one of the point-in-time join, so that training and serving agree.
     """
-    return event_time <= at and (not ttl or event_time + ttl >= at)
+    return row.known_at <= at and (not ttl or row.event_time + ttl >= at)
 
 
 class OnlineRows:
@@ -155,8 +159,11 @@ class _Opened:
         found = self.connection.execute(query, (encode_key(join_keys),)).fetchone()
         if found is None:
             return None
-        event_us, payload = found
-        return Row(_decode_payload(payload), EPOCH + timedelta(microseconds=event_us))
+        event_us, created_us, payload = found
+        known_us = event_us if created_us is None else max(event_us, created_us)
+        return Row(
+            _decode_payload(payload), EPOCH + timedelta(microseconds=event_us), EPOCH + timedelta(microseconds=known_us)
+        )
 
     def _look_up(self, view: str) -> tuple[list[str], str]:
         found = self.connection.execute(
@@ -171,7 +178,7 @@ class _Opened:
             )
         entry = (
             msgspec.json.decode(found[0], type=list[str]),
-            f"SELECT event_ts, payload FROM {rows_table(view)} WHERE entity_key = ?",  # noqa: S608
+            f"SELECT event_ts, created_ts, payload FROM {rows_table(view)} WHERE entity_key = ?",  # noqa: S608
         )
         self._views[view] = entry
         return entry

@@ -90,9 +90,7 @@ class Tracking:
             self.client = mlflow.MlflowClient()
             found = self.client.get_experiment_by_name(model)
             self.experiment = (
-                found.experiment_id
-                if found
-                else self.client.create_experiment(model, artifact_location=artifacts)
+                found.experiment_id if found else self.client.create_experiment(model, artifact_location=artifacts)
             )
 
     @contextmanager

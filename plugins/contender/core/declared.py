@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from difflib import get_close_matches
+from textwrap import shorten
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
@@ -51,5 +52,4 @@ def _spec_error(declared: str, error: ValidationError) -> SpecError:
 
 
 def _shown(problem: Any) -> str:
-    text = repr(problem["input"])
-    return text if len(text) <= 80 else f"{text[:77]}..."
+    return shorten(repr(problem["input"]), width=80, placeholder="...")

@@ -65,9 +65,9 @@ class Interval(BaseModel):
         """The interval cut at the first of each month: the unit in which earlier data is brought in."""
         parts, start = [], self.start
         while start < self.end:
-            following = (
-                start.replace(day=1, hour=0, minute=0, second=0, microsecond=0) + timedelta(days=32)
-            ).replace(day=1)
+            following = (start.replace(day=1, hour=0, minute=0, second=0, microsecond=0) + timedelta(days=32)).replace(
+                day=1
+            )
             parts.append(Interval(start=start, end=min(following, self.end)))
             start = following
         return parts

@@ -10,6 +10,8 @@ CHALLENGER = "challenger"
 # What the feature tables and the training set call the time a row speaks of, and the time it could be known.
 EVENT_TIME = "event_timestamp"
 KNOWN_AT = "created_timestamp"
+# The time that places an example in an interval; its question may be asked before that interval begins.
+DUE_AT = "due_at"
 
 
 def asset_name(model: str) -> str:

@@ -48,6 +48,8 @@ def _parser() -> argparse.ArgumentParser:
     serve = commands.add_parser("serve", help="serve a model's champion in the foreground")
     serve.add_argument("--model", default="flight_delay")
     serve.add_argument("--port", type=int, help="default: a free one")
+    airflow = commands.add_parser("airflow", help="run Airflow's command line on this platform", add_help=False)
+    airflow.add_argument("arguments", nargs=argparse.REMAINDER)
     commands.add_parser("status", help="say what runs")
     return parser
 
@@ -87,6 +89,16 @@ def _serve(home: Path, asked: argparse.Namespace) -> int:
     os.execve(sys.executable, command(port), serving_env(bundle, home, env))  # noqa: S606
 
 
+def _airflow(home: Path, asked: argparse.Namespace) -> int:
+    from contender.embedded.lifecycle import StartFailed
+
+    if "migrated" not in places.remembered(home):
+        raise StartFailed("this platform has no database yet", where=str(home), next_step="run `make demo` once")
+    ports = choose_ports(places.remembered(home).get("ports", {}), free=lambda _: True)
+    env = {**os.environ, **environment(home, ports)}
+    os.execve(sys.executable, [sys.executable, "-m", "airflow", *asked.arguments], env)  # noqa: S606
+
+
 def _status(home: Path, _: argparse.Namespace) -> int:
     records = processes.recorded(home)
     for name, record in records.items():
@@ -96,7 +108,7 @@ def _status(home: Path, _: argparse.Namespace) -> int:
     return 0
 
 
-_COMMANDS = {"demo": _demo, "stop": _stop, "serve": _serve, "status": _status}
+_COMMANDS = {"demo": _demo, "stop": _stop, "serve": _serve, "airflow": _airflow, "status": _status}
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -68,6 +68,11 @@ class AirflowApi:
         """The run's row, with `state`."""
         return self._expect("GET", _run_path(dag_id, run_id))
 
+    def runs(self, dag_id: str) -> list[dict[str, Any]]:
+        """The newest runs of a DAG, newest first, 100 at most."""
+        query = {"order_by": "-run_after", "limit": 100}
+        return list(self._expect("GET", f"/dags/{quote(dag_id)}/dagRuns", params=query)["dag_runs"])
+
     def tasks(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
         """Every task instance of the run, mapped ones too."""
         path = f"{_run_path(dag_id, run_id)}/taskInstances"

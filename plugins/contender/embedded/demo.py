@@ -21,6 +21,7 @@ from contender.embedded.summary import WANTED, addresses, summary
 
 PARSE_SECONDS = 90.0
 POLL_SECONDS = 0.7
+QUEUED_SECONDS = 8.0
 FINAL = {"success", "failed"}
 
 
@@ -87,7 +88,7 @@ def follow(
     Raises:
         RunFailed: The run failed; the message has each failed task's error and the path of its log.
     """
-    began, seen = time.monotonic(), dict[str, str]()
+    began, seen, patient = time.monotonic(), dict[str, str](), False
     while True:
         # The run's state first: when it is final, the tasks read after it are too.
         state = str(api.run(*run)["state"])
@@ -96,6 +97,9 @@ def follow(
             say(line)
         if state in FINAL:
             break
+        if state == "queued" and not patient and time.monotonic() - began > QUEUED_SECONDS:
+            patient = True
+            say("  Waiting: another run of this DAG is still under way")
         check_alive(platform.home)
         sleep(POLL_SECONDS)
     if state != "success":
@@ -167,8 +171,16 @@ def _serve_and_ask(platform: Platform, model: str, values: dict[tuple[str, str],
         return "\n".join([*lines, f"  prediction   none asked: {model} has no example_request.json"])
     answer, took = predict(platform.serving_url, request)
     asked = ", ".join(f"{name} {value}" for name, value in request.items())
-    answered = ", ".join(f"{name} {value}" for name, value in answer.items() if value not in (None, {}, []))
+    answered = ", ".join(f"{name} {_short(value)}" for name, value in answer.items() if name != "features")
+    without = [f"{why} {_short(names)}" for why, names in dict(answer.get("features") or {}).items() if names]
+    answered += f", without features: {'; '.join(without)}" if without else ""
     return "\n".join([*lines, f"  prediction   {asked}", f"               → {answered} ({took:.1f} ms)"])
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.4f}"
+    return some(value) if isinstance(value, list) else str(value)
 
 
 def _addresses(platform: Platform, values: dict[tuple[str, str], Any]) -> dict[str, str]:

@@ -123,8 +123,6 @@ def _quiet() -> dict[str, str]:
         "GX_ANALYTICS_ENABLED": "False",
         "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
         "MPLBACKEND": "Agg",
-        # Threads that wait by spinning make a fit tens of times slower when tasks share the cores.
-        "OMP_WAIT_POLICY": "PASSIVE",
         "ORT_DISABLE_TELEMETRY": "1",
         "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
         "PYTHONUNBUFFERED": "1",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from airflow.providers.standard.operators.empty import EmptyOperator
-from airflow.sdk import DAG, Asset, Label, Param, TaskGroup, TriggerRule
+from airflow.sdk import DAG, Asset, Label, Param, TaskGroup, TriggerRule, XComArg
 
 from contender.core import naming
 from contender.core.spec import ModelSpec
@@ -19,9 +19,7 @@ from contender.operators.timetable import IntervalsWithData
 from contender.operators.train import TrainAssemble, TrainFit, TrainPlan, TrainTrial
 
 # A month, a day, or two instants: what contender.core.interval.Interval.parse reads.
-INTERVAL_PATTERN = (
-    r"^\d{4}-(0[1-9]|1[0-2])(-(0[1-9]|[12]\d|3[01])(/\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01]))?)?$"
-)
+INTERVAL_PATTERN = r"^\d{4}-(0[1-9]|1[0-2])(-(0[1-9]|[12]\d|3[01])(/\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01]))?)?$"
 
 
 def model_dags(spec: ModelSpec, doc: str | None) -> tuple[DAG, DAG]:
@@ -111,8 +109,8 @@ def _train(spec: ModelSpec, doc: str | None) -> DAG:
             )
             release = PromoteRelease(
                 task_id="release", spec=spec, assembled=assemble.output, materialised=materialise.output,
-                fitted=fit.output, evidence=measure.output, verdict=decide.output[VERDICT], proof=_optional(prove),
-                skipped=_optional(image, SKIPPED),
+                fitted=fit.output, evidence=measure.output, verdict=XComArg(decide, key=VERDICT),
+                proof=_optional(prove), skipped=_optional(image, SKIPPED),
             )  # fmt: skip
         build >> materialise >> assemble >> plan
         verdicts["promote"] >> image >> prove >> approve >> release
@@ -127,7 +125,9 @@ def _optional(task: Any, key: str = "return_value") -> str:
 
 def _score(spec: ModelSpec, doc: str | None) -> DAG:
     params = {"interval": _interval_param(spec)}
-    with _dag(spec, "score", doc, params=params, render_template_as_native_obj=True) as dag:
-        with TaskGroup("score", tooltip="The champion's predictions for the interval"):
-            ScoreInterval(task_id="predict", spec=spec, inlets=[Asset(naming.asset_name(spec.name))])
+    with (
+        _dag(spec, "score", doc, params=params, render_template_as_native_obj=True) as dag,
+        TaskGroup("score", tooltip="The champion's predictions for the interval"),
+    ):
+        ScoreInterval(task_id="predict", spec=spec, inlets=[Asset(naming.asset_name(spec.name))])
     return dag

@@ -37,7 +37,10 @@ WHERE excluded.event_ts > old.event_ts
 
 @contextmanager
 def writing(path: str, timeout_s: float) -> Iterator[sqlite3.Connection]:
-    """One write transaction: all of it or nothing is seen by readers, who are not kept waiting (WAL).
+    """One write transaction: all of it or nothing is seen by readers.
+
+    The rollback journal, not WAL: a reader of a WAL file must write beside it, which a container with the file mounted
+    read-only, as another user, cannot. Readers wait for the milliseconds of a commit instead.
 
     Raises:
         OnlineStoreUnreachable: The file cannot be written, is locked past the time-out, or is no SQLite file.
@@ -45,8 +48,7 @@ def writing(path: str, timeout_s: float) -> Iterator[sqlite3.Connection]:
     try:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         with closing(sqlite3.connect(path, timeout=timeout_s, isolation_level=None)) as connection:
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = NORMAL")
+            connection.execute("PRAGMA journal_mode = DELETE")
             connection.execute("BEGIN IMMEDIATE")
             try:
                 connection.execute(
@@ -103,6 +105,12 @@ def drop_view(connection: sqlite3.Connection, view: str) -> None:
     """Remove the view and its rows; nothing happens where there is none."""
     connection.execute(f"DROP TABLE IF EXISTS {rows_table(view)}")
     connection.execute(f"DELETE FROM {VIEWS_TABLE} WHERE view = ?", (view,))  # noqa: S608
+
+
+def views_of(connection: sqlite3.Connection, project: str) -> list[str]:
+    """Names of the project's views."""
+    found = connection.execute(f"SELECT view FROM {VIEWS_TABLE} WHERE project = ?", (project,))  # noqa: S608
+    return [name for (name,) in found]
 
 
 def upsert(connection: sqlite3.Connection, view: str, rows: Iterable[StoredRow]) -> int:

@@ -160,13 +160,16 @@ class SqliteRowsOnlineStore(OnlineStore):
                 rows_table.declare_view(connection, config.project, view.name, join_key_names(view))
 
     def teardown(self, config: RepoConfig, tables: Sequence[FeatureView], entities: Sequence[Entity]) -> None:
-        """Remove the views' tables, and the file once no view is left in it."""
+        """Remove all of the project's views, and the file once no view is left in it.
+
+        Feast's `tables` leave out views that are not plain feature views, so they are not gone by.
+        """
         path = Path(_path(config))
         if not path.exists():
             return
         with rows_table.writing(str(path), config.online_store.timeout_s) as connection:
-            for view in tables:
-                rows_table.drop_view(connection, view.name)
+            for view in rows_table.views_of(connection, config.project):
+                rows_table.drop_view(connection, view)
         if self._reader is not None:
             self._reader.close()
         with closing(sqlite3.connect(path)) as connection:

@@ -32,9 +32,7 @@ class DataValidate(ModelOperator):
         interval, lake = run_interval(context, self.spec), Lake(settings().lake)
         timed = {table.name: table.time_column for table in self.spec.tables if table.time_column}
         present = {name: lake.months(name, time) for name, time in timed.items()}
-        months = data.months_to_read(
-            self.spec, interval, present, force=bool(context["params"].get("force_rebuild"))
-        )
+        months = data.months_to_read(self.spec, interval, present, force=bool(context["params"].get("force_rebuild")))
         frames = {table.name: self.functions.read(table.name, settings().source) for table in self.spec.tables}
         checked = [(table, month, *self._check(table, frames[table.name], month))
                    for table in self.spec.tables for month in self._slices(table, months)]  # fmt: skip
@@ -108,7 +106,7 @@ class DataLoad(ModelOperator):
         for table in self.spec.tables:
             months = [Interval.parse(month) for month in self.validated["months"]]
             for month in months if table.time_column else months[:1]:
-                part = {"time": table.time_column, "interval": month} if table.time_column else {}
+                part: dict[str, Any] = {"time": table.time_column, "interval": month} if table.time_column else {}
                 before = lake.open(table.name).version() if lake.has(table.name) else -1
                 accepted, quarantined = data.separate(lake.read(_staged(self.spec.name, table.name), **part))
                 commit = {"run": context["run_id"]}

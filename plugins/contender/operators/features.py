@@ -48,11 +48,10 @@ class FeaturesBuild(ModelOperator):
         }
         features.require_fresh(self.spec, newest, interval)
         data.require_valid({name: lines for month, frames in built for name, lines in self._check(month, frames)})
-        part = {"time": naming.EVENT_TIME}
         for month, frames in built:
             for name, frame in frames.items():
-                lake.write(name, frame, **part, interval=month, commit={"run": context["run_id"]})
-        snapshots = [lake.snapshot(view.name, **part, interval=interval) for view in self.spec.views]
+                lake.write(name, frame, time=naming.EVENT_TIME, interval=month, commit={"run": context["run_id"]})
+        snapshots = [lake.snapshot(view.name, time=naming.EVENT_TIME, interval=interval) for view in self.spec.views]
         for snapshot in snapshots:
             self.log.info("%s: %d rows, version %d", snapshot.table, snapshot.rows, snapshot.version)
         return {"snapshots": [item.facts() for item in snapshots], "months": [str(month) for month in months]}

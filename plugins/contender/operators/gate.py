@@ -39,7 +39,7 @@ class GateMeasure(ModelOperator):
         self.assembled = assembled
         self.fitted = fitted
 
-    def execute(self, context: Context) -> dict[str, Any]:  # noqa: ARG002
+    def execute(self, context: Context) -> dict[str, Any]:
         """Return the evidence; it is logged to the challenger's MLflow run as well."""
         from contender.adapters.lake import digest
         from contender.adapters.tracking import Tracking

@@ -71,7 +71,7 @@ class ImageProve(ModelOperator):
         self.fitted = fitted
         self.built = built
 
-    def execute(self, context: Context) -> dict[str, Any]:  # noqa: ARG002
+    def execute(self, context: Context) -> dict[str, Any]:
         """Return the proof."""
         from contender.adapters.containers import Engine
         from contender.adapters.tracking import Tracking

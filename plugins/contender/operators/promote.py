@@ -77,7 +77,7 @@ class PromoteRelease(ModelOperator):
         tracking.set_alias(naming.CHAMPION, release.version)
         record_decision(self.spec.name, context, "promotion", release.version, release.interval, release.verdict,
                         digest_of(self.spec.gate.model_dump(mode="json")))  # fmt: skip
-        facts = {"version": release.version, "alias": naming.CHAMPION, "manifest": str(manifest),
+        facts: dict[str, Any] = {"version": release.version, "alias": naming.CHAMPION, "manifest": str(manifest),
                  "manifest_digest": digest_of(release.facts())}  # fmt: skip
         context["outlet_events"][Asset(naming.asset_name(self.spec.name))].extra = facts
         self.log.info("%s is now version %s: %s", naming.CHAMPION, release.version, manifest)

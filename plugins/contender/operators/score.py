@@ -47,7 +47,7 @@ class ScoreInterval(ModelOperator):
         found = validate(predictions, suite, parameters=data.bounds(interval, None))
         data.require_valid({"predictions": found.critical})
         snapshot = lake.write(
-            naming.predictions_table(self.spec.name), predictions, time=naming.EVENT_TIME, interval=interval,
+            naming.predictions_table(self.spec.name), predictions, time=naming.DUE_AT, interval=interval,
             commit={"run": context["run_id"]},
         )  # fmt: skip
         self.log.info("%d predictions by version %s", snapshot.rows, champion.version)

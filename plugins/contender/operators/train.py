@@ -26,8 +26,8 @@ class TrainAssemble(ModelOperator):
         """Write the interval's slice of the training table.
 
         Returns:
-            `training_set` (its snapshot), `train` and `holdout` (intervals), `train_rows`, `holdout_rows`, `unlabelled`,
-            `joined_views` and `tables` (snapshots of what was read).
+            `training_set` (its snapshot), `train` and `holdout` (intervals), `train_rows`, `holdout_rows`,
+            `unlabelled`, `joined_views` and `tables` (snapshots of what was read).
         """
         from contender.adapters.features import Features
         from contender.adapters.lake import Lake
@@ -41,6 +41,7 @@ class TrainAssemble(ModelOperator):
         labelled = train.labelled(examples, self.spec)
         joined = Features(settings()).historical(labelled, self.spec.features())
         features.require_conserved(labelled, joined, "example_id", "train.assemble")
+        self._require_valid(joined, seen)
         fitted_on, held_out = train.slices(joined, split)
         kept = train.keep(fitted_on, held_out, interval)
         snapshot = lake.write(
@@ -58,6 +59,15 @@ class TrainAssemble(ModelOperator):
             "train_rows": len(fitted_on), "holdout_rows": len(held_out), "unlabelled": len(examples) - len(labelled),
             "joined_views": len(self.spec.views), "tables": [item.facts() for item in (*tables, *views)],
         }  # fmt: skip
+
+    def _require_valid(self, joined: Any, seen: Interval) -> None:
+        from contender.adapters.expectations import validate
+        from contender.adapters.expectations_suite import load_suite
+        from contender.stages import data
+
+        suite = load_suite(settings().expectations / self.spec.name / "training_set.json")
+        found = validate(joined, suite, parameters=data.bounds(seen, None))
+        data.require_valid({"training_set": found.critical})
 
 
 def _point(interval: Interval) -> Interval:

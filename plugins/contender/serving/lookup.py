@@ -109,6 +109,6 @@ class Lookup:
 def _unusable(row: Row | None, at: datetime, ttl: timedelta | None) -> Reason | None:
     if row is None:
         return "missing"
-    if is_known(row.event_time, at, ttl):
+    if is_known(row, at, ttl):
         return None
-    return "later" if row.event_time > at else "stale"
+    return "later" if row.known_at > at else "stale"

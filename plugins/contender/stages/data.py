@@ -85,7 +85,7 @@ def require_rows(rows: Mapping[str, int], interval: Interval) -> None:
             where=some(empty),
             expected="at least one row",
             got=f"0 rows in {interval}",
-            next_step="choose an interval of which there is data; the spec's data_from and data_until say where it lies",
+            next_step="choose an interval of which there is data, between the spec's data_from and data_until",
         )
 
 

@@ -162,7 +162,7 @@ def improved(evidence: Evidence, policy: GatePolicy) -> Finding:
     )
     if low > least:
         return Finding("promote", f"improved: {figures}: the lower end is above {least:+.4f}")
-    if evidence.reference != CHAMPION:
+    if evidence.reference == policy.baseline:
         return Finding("reject", f"baseline not beaten: {figures}: the lower end is not above {least:+.4f}")
     if high < 0:
         return Finding("reject", f"worse: {figures}: the upper end is below 0")

@@ -18,7 +18,7 @@ from sklearn.metrics import brier_score_loss, log_loss, roc_auc_score
 
 from contender.core.errors import ModelNotFaithful, NoLabels
 from contender.core.interval import Interval
-from contender.core.naming import EVENT_TIME
+from contender.core.naming import DUE_AT, EVENT_TIME
 from contender.core.spec import ModelSpec, Split
 
 TOLERANCE = 1e-5  # float32 scores of two hundred trees differ by about 1e-7 between scikit-learn and ONNX Runtime
@@ -56,9 +56,9 @@ def slices(training_set: pd.DataFrame, split: Split) -> tuple[pd.DataFrame, pd.D
 
     A training row's label was observed before the holdout begins; the holdout is later than every training row.
     """
-    asked, known = training_set[EVENT_TIME], training_set[LABEL_KNOWN_AT]
-    train = training_set[(asked >= split.train.start) & (asked < split.train.end) & (known <= split.holdout.start)]
-    holdout = training_set[(asked >= split.holdout.start) & (asked < split.holdout.end)]
+    due, known = training_set[DUE_AT], training_set[LABEL_KNOWN_AT]
+    train = training_set[(due >= split.train.start) & (due < split.train.end) & (known <= split.holdout.start)]
+    holdout = training_set[(due >= split.holdout.start) & (due < split.holdout.end)]
     return train.reset_index(drop=True), holdout.reset_index(drop=True)
 
 
@@ -103,9 +103,9 @@ def trial_score(make: MakeEstimator, parameters: dict[str, Any], rows: pd.DataFr
             the older ones whose labels were known by then.
         spec: The model.
     """
-    newest_from = rows[EVENT_TIME].max() - timedelta(days=spec.tuning.validation_days)
+    newest_from = rows[DUE_AT].max() - timedelta(days=spec.tuning.validation_days)
     older = rows[rows[LABEL_KNOWN_AT] <= newest_from]
-    newest = rows[rows[EVENT_TIME] >= newest_from]
+    newest = rows[rows[DUE_AT] >= newest_from]
     model = fit(make, parameters, older, spec)
     scores = model.predict_proba(inputs(newest, spec))[:, 1]
     return float(log_loss(newest[spec.label].astype("int64"), scores, labels=[0, 1]))
@@ -222,4 +222,4 @@ def parameters_of(model: Estimator) -> dict[str, Any]:
 def output_example(content: bytes, frame: pd.DataFrame) -> pd.DataFrame:
     """What the stored model answers, as its signature should describe it."""
     positive = scores(content, frame).astype("float32")
-    return pd.DataFrame({"label": (positive > 0.5).astype("int64"), "probabilities": positive})
+    return pd.DataFrame({"label": np.rint(positive).astype("int64"), "probabilities": positive})

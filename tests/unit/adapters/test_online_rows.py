@@ -15,7 +15,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from contender.adapters.online_rows import OnlineRows, encode_key, is_known
+from contender.adapters.online_rows import OnlineRows, Row, encode_key, is_known
 from contender.core.errors import OnlineStoreUnreachable
 from contender.feast_stores.rows_table import write_rows
 
@@ -190,7 +190,15 @@ def test_store_on_read_only_files_can_be_read(path: Path, tmp_path: Path) -> Non
 def test_is_known_has_the_edges_of_the_join(age_s: float, ttl_s: float | None, expected: bool) -> None:
     at = datetime(2400, 1, 1, tzinfo=UTC)
     ttl = None if ttl_s is None else timedelta(seconds=ttl_s)
-    assert is_known(at - timedelta(seconds=age_s), at, ttl) is expected
+    moment = at - timedelta(seconds=age_s)
+    assert is_known(Row({}, moment, moment), at, ttl) is expected
+
+
+def test_is_known_before_the_row_could_be_known_is_false() -> None:
+    at = datetime(2400, 1, 1, tzinfo=UTC)
+    row = Row({}, event_time=at - timedelta(hours=1), known_at=at + timedelta(seconds=1))
+    assert not is_known(row, at, None)
+    assert is_known(row, at + timedelta(seconds=1), None)
 
 
 def test_encode_key_does_not_depend_on_the_order_of_the_keys() -> None:

@@ -33,7 +33,7 @@ def rows(**ages: timedelta) -> Rows:
     """Rows of all views, as old as told or a minute, each with its own value."""
     held = {"origin_weather": 70.0, "carrier_punctuality": 0.2, "route_punctuality": 2475.0, "plane_facts": 180.0}
     columns = {column["source"]: column["name"] for column in COLUMNS}
-    return Rows({v: Row({columns[v]: x}, AT - ages.get(v, timedelta(minutes=1))) for v, x in held.items()})
+    return Rows({v: Row({columns[v]: x}, *[AT - ages.get(v, timedelta(minutes=1))] * 2) for v, x in held.items()})
 
 
 def look(store: Rows, *keys: dict[str, str]) -> Looked:
@@ -86,7 +86,7 @@ def test_lookup_absent_join_key_is_missing_and_not_asked_for() -> None:
 
 def test_lookup_null_in_a_fresh_row_is_missing() -> None:
     store = rows()
-    store.held["plane_facts"] = Row({"seats": None}, AT)
+    store.held["plane_facts"] = Row({"seats": None}, AT, AT)
     assert look(store).unknown["missing"] == ["seats"]
 
 

@@ -43,7 +43,14 @@ def test_resolve_gives_time_keys_and_request_columns() -> None:
     at, keys, given = resolve(msgspec.convert(SENT, Request))
     assert at == datetime(2013, 7, 1, 12, 30, tzinfo=UTC) - LEAD
     assert at.tzinfo is UTC
-    assert keys == {"origin": "JFK", "carrier": "AA", "route": "JFK-LAX", "tailnum": "N14228"}
+    assert keys == {
+        "origin": "JFK",
+        "carrier": "AA",
+        "dest": "LAX",
+        "route": "JFK-LAX",
+        "flight_number": "AA1545/JFK-LAX",
+        "tailnum": "N14228",
+    }
     assert given == {"origin": "JFK", "carrier": "AA", "dest": "LAX", "hour": 8.5, "weekday": 0.0}
 
 

@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from contender.adapters.lake import Lake, digest
+from contender.core.errors import DataError, RowsNotConserved
+from contender.core.interval import Interval
+
+JANUARY, FEBRUARY = Interval.parse("2013-01"), Interval.parse("2013-02")
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Lake:
+    return Lake(str(tmp_path))
+
+
+def rows(*days: str, text: list[str] | None = None) -> pd.DataFrame:
+    times = pd.to_datetime(list(days), utc=True, format="ISO8601").as_unit("us")
+    return pd.DataFrame({"at": times, "value": [float(len(day)) for day in days], "name": text or ["x"] * len(days)})
+
+
+def write(lake: Lake, frame: pd.DataFrame, interval: Interval) -> int:
+    return lake.write("table", frame, time="at", interval=interval).version
+
+
+def test_digest_does_not_depend_on_the_order_of_rows_or_columns() -> None:
+    frame = rows("2013-01-01", "2013-01-02", text=["a", "b"])
+    assert digest(frame) == digest(frame.iloc[::-1]) == digest(frame[["name", "value", "at"]])
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        rows("2013-01-01", "2013-01-02", text=["a", "c"]),
+        rows("2013-01-01", text=["a"]),
+        rows("2013-01-01", "2013-01-02", text=["a", "b"]).rename(columns={"name": "label"}),
+        rows("2013-01-01", "2013-01-02", text=["a", "b"]).astype({"value": "int64"}),
+    ],
+    ids=["a value", "a row", "a name", "a type"],
+)
+def test_digest_changes_with_the_content(other: pd.DataFrame) -> None:
+    assert digest(other) != digest(rows("2013-01-01", "2013-01-02", text=["a", "b"]))
+
+
+def test_write_of_a_slice_leaves_the_others(lake: Lake) -> None:
+    write(lake, rows("2013-01-05"), JANUARY)
+    write(lake, rows("2013-02-01", "2013-02-03"), FEBRUARY)
+    write(lake, rows("2013-02-02"), FEBRUARY)
+    assert lake.read("table")["at"].dt.strftime("%m-%d").sort_values().tolist() == ["01-05", "02-02"]
+    assert len(lake.read("table", time="at", interval=FEBRUARY)) == 1
+    assert lake.months("table", "at") == {"2013-01", "2013-02"}
+
+
+def test_write_of_what_is_there_makes_no_version(lake: Lake) -> None:
+    first = write(lake, rows("2013-01-05", "2013-01-06"), JANUARY)
+    assert write(lake, rows("2013-01-06", "2013-01-05"), JANUARY) == first
+    assert write(lake, rows("2013-01-06"), JANUARY) == first + 1
+
+
+@pytest.mark.parametrize("kind", ["string", "object"])
+def test_write_of_what_is_there_makes_no_version_whatever_type_its_text_has(lake: Lake, kind: str) -> None:
+    frame = rows("2013-01-05", "2013-01-06", text=["a", "b"]).astype({"name": kind})
+    first = lake.write("table", frame)
+    assert lake.write("table", frame) == first
+
+
+def test_write_at_the_edges_of_a_slice_keeps_to_the_half_open_interval(lake: Lake) -> None:
+    write(lake, rows("2013-01-01T00:00", "2013-01-31T23:59:59.999999"), JANUARY)
+    write(lake, rows("2013-02-01T00:00"), FEBRUARY)
+    assert len(lake.read("table", time="at", interval=JANUARY)) == 2
+    assert len(lake.read("table", time="at", interval=FEBRUARY)) == 1
+
+
+def test_write_of_rows_outside_the_slice_is_refused(lake: Lake) -> None:
+    with pytest.raises(RowsNotConserved, match="expected: 2 rows; got: 1 rows"):
+        write(lake, rows("2013-01-05", "2013-02-05"), JANUARY)
+
+
+def test_read_of_an_older_version_gives_its_rows(lake: Lake) -> None:
+    first = lake.write("table", rows("2013-01-05"))
+    second = lake.write("table", rows("2013-01-06", "2013-01-07"))
+    assert (second.version, second.rows) == (first.version + 1, 2)
+    assert digest(lake.read("table", version=first.version)) == first.digest
+    assert digest(lake.read("table")) == second.digest
+
+
+def test_read_keeps_times_text_and_missing_values(lake: Lake) -> None:
+    frame = pd.DataFrame(
+        {
+            "at": pd.to_datetime(["2013-01-05T10:00:00.000001Z", None], utc=True).as_unit("us"),
+            "value": [1.5, float("nan")],
+            "name": pd.array(["a", pd.NA], dtype="string"),
+        }
+    )
+    lake.write("table", frame)
+    pd.testing.assert_frame_equal(lake.read("table"), frame)
+
+
+def test_read_of_a_table_that_is_not_there_names_it(lake: Lake) -> None:
+    assert not lake.has("nothing")
+    assert lake.months("nothing", "at") == set()
+    with pytest.raises(DataError, match="there is no table 'nothing'"):
+        lake.read("nothing")
+
+
+def test_drop_slice_deletes_its_rows_alone(lake: Lake) -> None:
+    write(lake, rows("2013-01-05"), JANUARY)
+    write(lake, rows("2013-02-05"), FEBRUARY)
+    lake.drop_slice("table", "at", JANUARY)
+    assert lake.months("table", "at") == {"2013-02"}
+    lake.drop_slice("nothing", "at", JANUARY)
