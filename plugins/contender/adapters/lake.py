@@ -179,7 +179,8 @@ def _to_arrow(frame: pd.DataFrame) -> pa.Table:
 
 
 def _to_pandas(rows: pa.Table) -> pd.DataFrame:
-    return rows.to_pandas(types_mapper=_text)
+    frame: pd.DataFrame = rows.to_pandas(types_mapper=_text)
+    return frame
 
 
 def _text(kind: pa.DataType) -> Any:

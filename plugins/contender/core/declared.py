@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from difflib import get_close_matches
-from textwrap import shorten
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from contender.core.errors import SpecError, some
+
+
+WIDTH = 80  # characters of a wrong value that an error shows
 
 
 class Declared(BaseModel):
@@ -52,4 +54,5 @@ def _spec_error(declared: str, error: ValidationError) -> SpecError:
 
 
 def _shown(problem: Any) -> str:
-    return shorten(repr(problem["input"]), width=80, placeholder="...")
+    text = repr(problem["input"])
+    return text if len(text) <= WIDTH else f"{text[: WIDTH - 3]}..."
