@@ -1,0 +1,112 @@
+"""What every model of the DAG folder must have, so that adding one needs no shared edit."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from contender.adapters.expectations import load_suite
+from contender.adapters.features import Features
+from contender.core import naming
+from contender.core.settings import CHECKOUT, settings
+from contender.core.spec import ModelSpec
+
+MODELS = sorted(path.parent.name for path in (CHECKOUT / "dags").glob("*/dag.py") if path.parent.name != "templates")
+
+
+@pytest.fixture(params=MODELS)
+def name(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def spec(name: str) -> ModelSpec:
+    found = importlib.import_module(f"{name}.dag").SPEC
+    assert isinstance(found, ModelSpec)
+    return found
+
+
+def test_there_are_models() -> None:
+    assert "flight_delay" in MODELS
+
+
+def test_model_has_one_stem_everywhere(name: str, spec: ModelSpec) -> None:
+    assert spec.name == name
+    for place in (f"dags/{name}/model.py", f"feature_repo/{name}.py", f"expectations/{name}"):
+        assert (CHECKOUT / place).exists(), place
+    assert list((CHECKOUT / "tests" / "models").glob(f"test_{name}_*.py"))
+
+
+def test_model_file_is_thin(name: str) -> None:
+    lines = (CHECKOUT / "dags" / name / "dag.py").read_text().splitlines()
+    assert len(lines) < 120
+
+
+def test_model_has_a_suite_for_each_table_view_and_result(name: str, spec: ModelSpec) -> None:
+    names = {*(table.name for table in spec.tables), *(view.name for view in spec.views), "training_set", "predictions"}
+    folder = CHECKOUT / "expectations" / name
+    assert {path.stem for path in folder.glob("*.json")} == names
+    for path in folder.glob("*.json"):
+        assert load_suite(path).name == path.stem
+
+
+def test_model_views_are_defined_with_the_columns_the_spec_names(spec: ModelSpec, tmp_path: Path) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CONTENDER_HOME", str(tmp_path))
+        patch.setenv("CONTENDER_FEAST_REGISTRY", f"sqlite:///{tmp_path / 'registry.db'}")
+        patch.setenv("CONTENDER_ONLINE_STORE", str(tmp_path / "online.db"))
+        store = Features(settings())
+        views = store.definitions(spec.name, [view.name for view in spec.views])
+    for view in views:
+        named = {column.name for column in spec.columns if column.source == view.name}
+        assert named == {field.name for field in view.features}, view.name
+        assert view.batch_source.timestamp_field == naming.EVENT_TIME
+        assert view.batch_source.created_timestamp_column == naming.KNOWN_AT
+
+
+FUNCTIONS = {
+    "read": ["table", "source"],
+    "features": ["tables", "interval"],
+    "examples": ["tables", "window", "known_by"],
+    "estimator": ["parameters", "numbers", "categories", "seed"],
+    "search_space": [],
+}
+
+
+@pytest.mark.parametrize(("function", "parameters"), FUNCTIONS.items(), ids=FUNCTIONS.keys())
+def test_model_has_its_pure_functions(spec: ModelSpec, function: str, parameters: list[str]) -> None:
+    found = getattr(importlib.import_module(naming.model_module(spec)), function)
+    assert list(inspect.signature(found).parameters) == parameters
+    assert inspect.getdoc(found)
+
+
+def test_model_estimator_is_new_at_each_call_and_seeded(spec: ModelSpec) -> None:
+    make = importlib.import_module(naming.model_module(spec)).estimator
+    first, second = (make({}, numbers=["a"], categories=["b"], seed=7) for _ in range(2))
+    assert first is not second
+    assert first.steps[-1][1].get_params()["random_state"] == 7
+
+
+EXAMPLES: dict[str, dict[str, Any]] = {
+    "flight_delay": {
+        "flight": 1, "origin": "JFK", "dest": "LAX", "carrier": "AA", "tailnum": "N338AA",
+        "scheduled_departure": datetime(2013, 7, 1, 12, 0, tzinfo=UTC),
+    },
+}  # fmt: skip
+
+
+def test_model_request_gives_the_columns_and_keys_that_the_spec_needs(name: str, spec: ModelSpec) -> None:
+    request = importlib.import_module(f"{name}.request")
+    when, keys, values = request.resolve(msgspec.convert(EXAMPLES[name], request.Request))
+    assert when.tzinfo is UTC
+    assert set(values) == {column.name for column in spec.columns if column.source == "request"}
+    repo, entities = importlib.import_module(f"feature_repo.{name}"), importlib.import_module("feature_repo.entities")
+    used = {entity for view in spec.views for entity in getattr(repo, view.name).entities}
+    needed = {item.join_key for item in vars(entities).values() if getattr(item, "name", None) in used}
+    assert set(keys) == needed
