@@ -49,6 +49,8 @@ def writing(path: str, timeout_s: float) -> Iterator[sqlite3.Connection]:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         with closing(sqlite3.connect(path, timeout=timeout_s, isolation_level=None)) as connection:
             connection.execute("PRAGMA journal_mode = DELETE")
+            # A transaction that outgrows the page cache would otherwise lock readers out long before its commit.
+            connection.execute("PRAGMA cache_spill = OFF")
             connection.execute("BEGIN IMMEDIATE")
             try:
                 connection.execute(

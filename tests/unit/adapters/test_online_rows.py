@@ -17,7 +17,7 @@ import pytest
 
 from contender.adapters.online_rows import OnlineRows, Row, encode_key, is_known
 from contender.core.errors import OnlineStoreUnreachable
-from contender.feast_stores.rows_table import write_rows
+from contender.feast_stores.rows_table import upsert, write_rows, writing
 
 T0 = datetime(2013, 1, 1, tzinfo=UTC)
 
@@ -112,13 +112,12 @@ def test_read_of_a_locked_file_gives_up_in_time_and_recovers(path: Path) -> None
     assert reader.read("wind", KEYS) is not None
 
 
-def test_read_during_a_write_does_not_wait(path: Path) -> None:
-    writer = sqlite3.connect(path, isolation_level=None)
-    writer.execute("BEGIN IMMEDIATE")
-    writer.execute("DELETE FROM rows_wind")
+def test_read_during_a_large_write_does_not_wait(path: Path) -> None:
+    rows = [(f"[{number}]", 1, None, b"x" * 500) for number in range(20_000)]
+    with writing(str(path), 1.0) as connection:
+        upsert(connection, "wind", rows)
+        assert OnlineRows(str(path), 0.05).read("wind", KEYS) is not None
     assert OnlineRows(str(path), 0.05).read("wind", KEYS) is not None
-    writer.execute("ROLLBACK")
-    writer.close()
 
 
 def test_read_of_an_unknown_view_names_it(path: Path) -> None:
