@@ -11,7 +11,7 @@ from contender.operators.timetable import IntervalsWithData
 
 async def pages(scope: Any, receive: Any, send: Any) -> None:
     """The platform's own pages, loaded with the first request."""
-    from contender.embedded.pages import app
+    from contender.ui.pages import app
 
     await app(scope, receive, send)
 

@@ -13,9 +13,9 @@ from contextlib import closing, suppress
 from pathlib import Path
 from urllib.parse import urlparse
 
+import docker
 import pytest
 
-import docker
 from contender.adapters.containers import Built, Engine
 from contender.core.errors import EngineUnavailable, ImageFailed
 from contender.stages import image

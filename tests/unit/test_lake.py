@@ -106,9 +106,13 @@ def test_read_of_a_table_that_is_not_there_names_it(lake: Lake) -> None:
         lake.read("nothing")
 
 
-def test_drop_slice_deletes_its_rows_alone(lake: Lake) -> None:
-    write(lake, rows("2013-01-05"), JANUARY)
-    write(lake, rows("2013-02-05"), FEBRUARY)
-    lake.drop_slice("table", "at", JANUARY)
-    assert lake.months("table", "at") == {"2013-02"}
-    lake.drop_slice("nothing", "at", JANUARY)
+def test_write_with_a_new_column_adds_it_and_keeps_the_other_slices(lake: Lake) -> None:
+    january, february = rows("2013-01-05"), rows("2013-02-05")
+    lake.write("table", january, time="at", interval=JANUARY)
+    lake.write("table", february.assign(extra=1.5), time="at", interval=FEBRUARY)
+    assert lake.columns("table") == {*january.columns, "extra"}
+    assert lake.read("table", time="at", interval=JANUARY)["extra"].isna().all()
+    assert (lake.read("table", time="at", interval=FEBRUARY)["extra"] == 1.5).all()
+    version = lake.open("table").version()
+    lake.write("table", january, time="at", interval=JANUARY)
+    assert lake.open("table").version() == version

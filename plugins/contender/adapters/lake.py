@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
-from deltalake import DeltaTable, write_deltalake
+from deltalake import CommitProperties, DeltaTable, write_deltalake
 from deltalake.exceptions import TableNotFoundError
 
 from contender.core.errors import DataError, RowsNotConserved
@@ -71,7 +71,13 @@ class Lake:
             ) from error
 
     def read(
-        self, table: str, *, time: str | None = None, interval: Interval | None = None, version: int | None = None
+        self,
+        table: str,
+        *,
+        time: str | None = None,
+        interval: Interval | None = None,
+        version: int | None = None,
+        columns: list[str] | None = None,
     ) -> pd.DataFrame:
         """Rows of a table.
 
@@ -79,10 +85,15 @@ class Lake:
             table: Its name.
             time, interval: Only rows whose column `time` lies in the interval.
             version: Delta version; the newest when `None`.
+            columns: Only these columns; all when `None`.
         """
         delta = self.open(table, version)
-        rows = delta.to_pyarrow_dataset().to_table(filter=_within(time, interval))
+        rows = delta.to_pyarrow_dataset().to_table(columns=columns, filter=_within(time, interval))
         return _to_pandas(rows)
+
+    def columns(self, table: str) -> set[str]:
+        """The columns of the table; none where there is no table."""
+        return {field.name for field in self.open(table).schema().fields} if self.has(table) else set()
 
     def months(self, table: str, time: str) -> set[str]:
         """The months (`2013-06`) of which the table has rows."""
@@ -102,6 +113,9 @@ class Lake:
     ) -> Snapshot:
         """Replace a slice (or, without `time`, the whole table) by the frame, unless it holds just that already.
 
+        Columns that the table lacks are added to it, missing in its other slices; columns that the frame lacks are
+        missing in the slice.
+
         Args:
             table: Its name.
             frame: The rows; with `time`, every row must lie in the interval.
@@ -112,20 +126,17 @@ class Lake:
             RowsNotConserved: The slice holds another number of rows after the write than before.
         """
         arrow = _to_arrow(frame)
-        if self.has(table):
-            there = self.read(table, time=time, interval=interval)
+        columns = list(frame.columns)
+        held = self.columns(table)
+        if held >= set(columns):
+            there = self.read(table, time=time, interval=interval, columns=columns)
             # Compared in the form in which rows come back: text, for one, may go in as objects.
             if digest(there) == digest(_to_pandas(arrow)):
-                return self.snapshot(table, time=time, interval=interval, content=there)
-        slice_of = {"mode": "overwrite", "predicate": _predicate(time, interval)} if time and interval else {}
-        if not slice_of or not self.has(table):
-            slice_of = {"mode": "overwrite"}
-        from deltalake import CommitProperties
-
-        write_deltalake(
-            self.uri(table), arrow, commit_properties=CommitProperties(custom_metadata=commit or {}), **slice_of
-        )
-        snapshot = self.snapshot(table, time=time, interval=interval)
+                return self._snapshot(table, there, interval)
+        how = {"predicate": _predicate(time, interval), "schema_mode": "merge"} if held and time and interval else {}
+        facts = CommitProperties(custom_metadata=commit or {})
+        write_deltalake(self.uri(table), arrow, mode="overwrite", commit_properties=facts, **how)
+        snapshot = self._snapshot(table, self.read(table, time=time, interval=interval, columns=columns), interval)
         if snapshot.rows != len(frame):
             raise RowsNotConserved(
                 "the table holds another number of rows than were written",
@@ -136,23 +147,13 @@ class Lake:
             )
         return snapshot
 
-    def snapshot(
-        self,
-        table: str,
-        *,
-        time: str | None = None,
-        interval: Interval | None = None,
-        content: pd.DataFrame | None = None,
-    ) -> Snapshot:
+    def snapshot(self, table: str, *, time: str | None = None, interval: Interval | None = None) -> Snapshot:
         """Version, digest and size of a slice as it is now."""
-        version = self.open(table).version()
-        rows = self.read(table, time=time, interval=interval, version=version) if content is None else content
-        return Snapshot(table=table, version=version, digest=digest(rows), rows=len(rows), interval=interval)
+        return self._snapshot(table, self.read(table, time=time, interval=interval), interval)
 
-    def drop_slice(self, table: str, time: str, interval: Interval) -> None:
-        """Delete the rows of a slice, where there are any."""
-        if self.has(table):
-            self.open(table).delete(_predicate(time, interval))
+    def _snapshot(self, table: str, rows: pd.DataFrame, interval: Interval | None) -> Snapshot:
+        version = self.open(table).version()
+        return Snapshot(table=table, version=version, digest=digest(rows), rows=len(rows), interval=interval)
 
 
 def _within(time: str | None, interval: Interval | None) -> Any:

@@ -67,6 +67,7 @@ def _run_plain() -> None:
     """The plain process: import everything, then run the chain and print its times."""
     preload.preload(["airflow", "scheduler"])
     import mlflow
+
     from flight_delay.dag import train
 
     mlflow.MlflowClient().search_experiments()  # the platform's MLflow server made its tables before the run, too

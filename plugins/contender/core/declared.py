@@ -9,7 +9,6 @@ from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from contender.core.errors import SpecError, some
 
-
 WIDTH = 80  # characters of a wrong value that an error shows
 
 

@@ -38,7 +38,7 @@ class FeaturesBuild(ModelOperator):
         from contender.stages import data, features
 
         interval, lake = run_interval(context, self.spec), Lake(settings().lake)
-        present = {view.name: lake.months(view.name, naming.EVENT_TIME) for view in self.spec.views}
+        present = {view.name: self._present(lake, view.name) for view in self.spec.views}
         months = features.months_to_build(self.spec, interval, present, set(self.loaded["changed"]))
         built = [(month, self._compute(lake, month)) for month in months]
         own = [frames for month, frames in built if month.start >= interval.start]
@@ -55,6 +55,11 @@ class FeaturesBuild(ModelOperator):
         for snapshot in snapshots:
             self.log.info("%s: %d rows, version %d", snapshot.table, snapshot.rows, snapshot.version)
         return {"snapshots": [item.facts() for item in snapshots], "months": [str(month) for month in months]}
+
+    def _present(self, lake: Any, view: str) -> set[str]:
+        """Months of which the view's table has rows: none where it was written before the view had all its columns."""
+        wanted = {column.name for column in self.spec.columns if column.source == view}
+        return lake.months(view, naming.EVENT_TIME) if wanted <= lake.columns(view) else set()
 
     def _compute(self, lake: Any, month: Interval) -> dict[str, Any]:
         from contender.stages import features
