@@ -16,6 +16,7 @@ from contender.adapters.features import Features
 from contender.core import naming
 from contender.core.settings import CHECKOUT, settings
 from contender.core.spec import ModelSpec
+from tests.conftest import applied
 
 MODELS = sorted(path.parent.name for path in (CHECKOUT / "dags").glob("*/dag.py") if path.parent.name != "templates")
 
@@ -57,12 +58,12 @@ def test_model_has_a_suite_for_each_table_view_and_result(name: str, spec: Model
 
 
 def test_model_views_are_defined_with_the_columns_the_spec_names(spec: ModelSpec, tmp_path: Path) -> None:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("CONTENDER_HOME", str(tmp_path))
-        patch.setenv("CONTENDER_FEAST_REGISTRY", f"sqlite:///{tmp_path / 'registry.db'}")
-        patch.setenv("CONTENDER_ONLINE_STORE", str(tmp_path / "online.db"))
-        store = Features(settings())
-        views = store.definitions(spec.name, [view.name for view in spec.views])
+    own = {
+        "CONTENDER_FEAST_REGISTRY": f"sqlite:///{tmp_path / 'registry.db'}",
+        "CONTENDER_ONLINE_STORE": str(tmp_path / "online.db"),
+    }
+    with applied(own):
+        views = Features(settings()).definitions(spec.name, [view.name for view in spec.views])
     for view in views:
         named = {column.name for column in spec.columns if column.source == view.name}
         assert named == {field.name for field in view.features}, view.name
