@@ -71,13 +71,15 @@ def platform_home() -> Path:
 @pytest.fixture(scope="session")
 def backends(platform_home: Path) -> dict[str, str]:
     """The variables that name the backends below the home, as the launcher sets them, and no Docker engine."""
+    from contender.core.settings import ONLINE_STORE
+
     return {
         "MLFLOW_TRACKING_URI": f"sqlite:///{platform_home / 'mlflow.db'}",
         "MLFLOW_HTTP_REQUEST_TIMEOUT": "5",
         "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
         "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
         "CONTENDER_FEAST_REGISTRY": f"sqlite:///{platform_home / 'feast_registry.db'}",
-        "CONTENDER_ONLINE_STORE": str(platform_home / "online.db"),
+        "CONTENDER_ONLINE_STORE": str(platform_home / ONLINE_STORE),
         "DOCKER_HOST": "tcp://127.0.0.1:1",
         "DOCKER_API_VERSION": "1.41",
     }

@@ -12,6 +12,8 @@ from typing import Any
 from deltalake import DeltaTable
 from mlflow import MlflowClient
 
+from contender.core.settings import ONLINE_STORE
+
 MODEL = "flight_delay"
 TASK = "contender.task"
 
@@ -32,7 +34,7 @@ def state(home: Path) -> dict[str, Any]:
         "versions": {version.version: version.tags["contender.model_digest"] for version in versions},
         "aliases": dict(registered.aliases),
         "runs": runs(client),
-        "online": _content(home / "online.db"),
+        "online": _content(home / ONLINE_STORE),
         "files": {
             str(path.relative_to(home)): hashlib.sha256(path.read_bytes()).hexdigest()
             for folder in ("decisions", "releases")

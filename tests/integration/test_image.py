@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shutil
 import socket
 import sqlite3
 import threading
@@ -11,6 +13,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlparse
 
 import docker
@@ -18,6 +21,8 @@ import pytest
 
 from contender.adapters.containers import Built, Engine
 from contender.core.errors import EngineUnavailable, ImageFailed
+from contender.core.settings import CHECKOUT, ONLINE_STORE
+from contender.feast_stores import rows_table
 from contender.stages import image
 from contender.stages.image import Build
 from tests.unit.serving.test_predict import ENTITY, write_store
@@ -107,24 +112,71 @@ def test_run_online_store_absent_is_not_ready_and_says_why(
     assert proofs(client) == before
 
 
-def test_run_online_store_mounted_read_only_answers_by_entity(engine: Engine, built: Built, tmp_path: Path) -> None:
-    live = write_store(tmp_path / "online.db")
-    mounted = tmp_path / "mounted"
-    mounted.mkdir()
-    # A snapshot: SQLite's write-ahead log, which the live store has, needs a folder it can write.
-    with closing(sqlite3.connect(live)) as connection:
-        connection.execute("VACUUM INTO ?", (str(mounted / "online.db"),))
-    for folder in (tmp_path, mounted):
-        folder.chmod(0o755)
-    with engine.run(built.tag, volumes={str(mounted): {"bind": "/online", "mode": "ro"}}) as served:
-        asked = urllib.request.Request(  # noqa: S310  loopback
-            f"{served.url}/predict", data=json.dumps({"requests": [ENTITY]}).encode()
-        )
-        with urllib.request.urlopen(asked) as response:  # noqa: S310  loopback
-            (prediction,) = json.load(response)["predictions"]
+def as_readme_says(home: Path) -> dict[str, dict[str, str]]:
+    """The mount of README's `docker run`, for a platform with this home."""
+    readme = (CHECKOUT / "README.md").read_text(encoding="utf-8")
+    found = re.search(r'-v "\$PWD/\.contender/([\w./]+):([\w./]+):(\w+)"', readme)
+    assert found is not None
+    return {str(home / found[1]): {"bind": found[2], "mode": found[3]}}
+
+
+def ask(url: str) -> dict[str, Any]:
+    asked = urllib.request.Request(  # noqa: S310  loopback
+        f"{url}/predict", data=json.dumps({"requests": [ENTITY]}).encode()
+    )
+    with urllib.request.urlopen(asked) as response:  # noqa: S310  loopback
+        (prediction,) = json.load(response)["predictions"]
+    return dict(prediction)
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """A platform's home with an online store, which the image's user may enter."""
+    home = tmp_path / "home"
+    write_store(home / ONLINE_STORE)
+    home.chmod(0o755)
+    return home
+
+
+def test_run_live_online_store_mounted_as_readme_says_answers_before_during_and_after_a_write(
+    engine: Engine, built: Built, home: Path
+) -> None:
+    live = home / ONLINE_STORE
+    with engine.run(built.tag, volumes=as_readme_says(home)) as served:
+        before = ask(served.url)
+        with rows_table.writing(str(live), 1.0) as connection:
+            connection.execute("DELETE FROM rows_plane_facts")
+            assert live.with_name("online.db-journal").exists()
+            during = ask(served.url)
+        after = ask(served.url)
         log = served.container.logs().decode()
-    assert prediction["features"] == {"missing": [], "stale": [], "later": []}
+    assert before["features"] == {"missing": [], "stale": [], "later": []}
+    assert during == before
+    assert after["features"] == {"missing": ["seats"], "stale": [], "later": []}
     assert "telemetry" not in log
+
+
+def test_run_online_store_with_a_broken_off_write_refuses_instead_of_reading_torn_pages(
+    engine: Engine, built: Built, home: Path, tmp_path: Path
+) -> None:
+    live = home / ONLINE_STORE
+    torn = tmp_path / "torn" / ONLINE_STORE
+    torn.parent.mkdir(parents=True)
+    with closing(sqlite3.connect(live, isolation_level=None)) as writer:
+        # Pages go to the file before the commit, as they do at its end: a copy made now is what a crash leaves.
+        writer.execute("PRAGMA cache_size = 1")
+        writer.execute("PRAGMA synchronous = OFF")
+        writer.execute("BEGIN IMMEDIATE")
+        writer.execute("CREATE TABLE filler (content BLOB)")
+        writer.executemany("INSERT INTO filler VALUES (?)", [(bytes(4000),)] * 50)
+        for name in ("online.db", "online.db-journal"):
+            shutil.copy(live.with_name(name), torn.with_name(name))
+        writer.execute("ROLLBACK")
+    with (
+        pytest.raises(ImageFailed, match=r"(?s)status 503.*OnlineStoreUnreachable"),
+        engine.run(built.tag, volumes=as_readme_says(tmp_path / "torn"), ready_within_s=4),
+    ):
+        pass
 
 
 def test_run_broken_bundle_ends_with_its_log(engine: Engine, client: docker.DockerClient, runtime: Built) -> None:

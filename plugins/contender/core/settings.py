@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parents[3]
+# Below the home. It lies alone in its folder, so that a container can be given the folder and with it the file's
+# rollback journal: a reader that does not see the journal of a broken-off write would take torn pages for whole ones.
+ONLINE_STORE = Path("online", "online.db")
 
 
 @dataclass(frozen=True)
@@ -24,8 +27,10 @@ class Settings:
         expectations: Folder of the Great Expectations suites (`CONTENDER_EXPECTATIONS`).
         feature_repo: Feast's repository (`CONTENDER_FEATURE_REPO`).
         optuna_storage: SQLAlchemy URL of the studies (`CONTENDER_OPTUNA_STORAGE`, default SQLite below `home`).
-        online_store: File of the embedded online store (`CONTENDER_ONLINE_STORE`).
+        online_store: File of the embedded online store, alone in its folder (`CONTENDER_ONLINE_STORE`, default
+            `<home>/online/online.db`).
         source: Where the reference model reads its raw files (`CONTENDER_SOURCE`, default the installed package).
+        serving_base: Base image of the serving images (`CONTENDER_SERVING_BASE`, default the Dockerfile's own).
     """
 
     home: Path
@@ -36,6 +41,7 @@ class Settings:
     optuna_storage: str
     online_store: Path
     source: str
+    serving_base: str
 
     @property
     def data_docs(self) -> Path:
@@ -64,6 +70,7 @@ def settings() -> Settings:
         expectations=Path(env.get("CONTENDER_EXPECTATIONS") or CHECKOUT / "expectations").resolve(),
         feature_repo=Path(env.get("CONTENDER_FEATURE_REPO") or CHECKOUT / "feature_repo").resolve(),
         optuna_storage=env.get("CONTENDER_OPTUNA_STORAGE") or f"sqlite:///{home / 'optuna.db'}",
-        online_store=Path(env.get("CONTENDER_ONLINE_STORE") or home / "online.db").resolve(),
+        online_store=Path(env.get("CONTENDER_ONLINE_STORE") or home / ONLINE_STORE).resolve(),
         source=env.get("CONTENDER_SOURCE", ""),
+        serving_base=env.get("CONTENDER_SERVING_BASE", ""),
     )

@@ -15,7 +15,7 @@ from typing import Any
 import requests
 
 from contender.core.errors import ContenderError
-from contender.core.settings import settings
+from contender.core.settings import ONLINE_STORE, settings
 from contender.embedded import processes
 from contender.embedded.lifecycle import Platform, Say, StartFailed
 from contender.embedded.ports import HOST
@@ -74,7 +74,7 @@ def command(port: int) -> list[str]:
 
 def serving_env(bundle: Path, home: Path, env: Mapping[str, str]) -> dict[str, str]:
     """What the app reads: the bundle and the online store, over `env`."""
-    store = env.get("CONTENDER_ONLINE_STORE") or str(home / "online.db")
+    store = env.get("CONTENDER_ONLINE_STORE") or str(home / ONLINE_STORE)
     return {**env, "CONTENDER_BUNDLE": str(bundle), "CONTENDER_ONLINE_STORE": store}
 
 

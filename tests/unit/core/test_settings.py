@@ -9,7 +9,17 @@ from contender.core.settings import CHECKOUT, settings
 
 @pytest.fixture
 def clean(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    for name in ("HOME", "LAKE", "MODELS", "EXPECTATIONS", "FEATURE_REPO", "OPTUNA_STORAGE", "ONLINE_STORE", "SOURCE"):
+    for name in (
+        "HOME",
+        "LAKE",
+        "MODELS",
+        "EXPECTATIONS",
+        "FEATURE_REPO",
+        "OPTUNA_STORAGE",
+        "ONLINE_STORE",
+        "SOURCE",
+        "SERVING_BASE",
+    ):
         monkeypatch.delenv(f"CONTENDER_{name}", raising=False)
     return monkeypatch
 
@@ -26,9 +36,8 @@ def test_settings_without_environment_lie_in_the_checkout() -> None:
 def test_settings_with_a_home_put_everything_written_below_it(clean: pytest.MonkeyPatch, tmp_path: Path) -> None:
     clean.setenv("CONTENDER_HOME", str(tmp_path))
     found = settings()
-    assert {found.data_docs.parent, found.releases.parent, found.decisions.parent, found.online_store.parent} == {
-        tmp_path
-    }
+    assert {found.data_docs.parent, found.releases.parent, found.decisions.parent} == {tmp_path}
+    assert found.online_store == tmp_path / "online" / "online.db"
     assert found.lake == str(tmp_path / "lake")
     assert found.optuna_storage == f"sqlite:///{tmp_path}/optuna.db"
 
