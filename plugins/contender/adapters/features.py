@@ -20,6 +20,8 @@ from contender.core.errors import RowsNotConserved, SpecError, some
 from contender.core.interval import Interval
 from contender.core.settings import Settings
 
+EPOCH = pd.Timestamp(0, tz="UTC")
+
 
 class Features:
     """Feast's store, as far as a pipeline needs it.
@@ -110,3 +112,38 @@ class Features:
     def materialise(self, views: list[FeatureView], interval: Interval) -> None:
         """Load each entity's newest row of the interval into the online store."""
         self.store.materialize(interval.start, interval.end, [view.name for view in views])
+
+    def require_loaded(self, view: FeatureView, rows: pd.DataFrame) -> int:
+        """Read a registered view's entities back from the online store, whichever it is.
+
+        Args:
+            view: What was materialised.
+            rows: Its feature table's rows of the interval: the join keys and `event_timestamp` (UTC), each entity
+                any number of times.
+
+        Returns:
+            The number of entities, each of which the online store has with a row at least as new as its newest here.
+
+        Raises:
+            RowsNotConserved: The online store lacks an entity, or has it with an older row; with examples.
+        """
+        keys = list(view.join_keys)
+        newest = rows.groupby(keys, as_index=False)["event_timestamp"].max()
+        if newest.empty:
+            return 0
+        feature = view.features[0].name
+        entities = {key: newest[key].tolist() for key in keys}
+        answer = self.store.get_online_features(features=[f"{view.name}:{feature}"], entity_rows=entities)
+        stored = answer.to_dict(include_event_timestamps=True)[f"{feature}__ts"]
+        # Feast answers in whole seconds, and with zero where there is no row.
+        wanted = (newest["event_timestamp"] - EPOCH) // pd.Timedelta(seconds=1)
+        lost = newest[pd.Series(stored) < wanted]
+        if len(lost):
+            raise RowsNotConserved(
+                "the online store lacks rows that were loaded into it",
+                where=f"feature view {view.name}",
+                expected=f"{len(newest)} entities, each as new as its newest row in the feature table",
+                got=f"{len(newest) - len(lost)}; absent or older: {some(lost[keys].to_dict('records'))}",
+                next_step="check the online store named in feature_store.yaml, then run the task again",
+            )
+        return len(newest)

@@ -93,7 +93,7 @@ class FeaturesMaterialise(ModelOperator):
     ui_color = "#d5f5e3"
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Apply the definitions and materialise the run's interval.
+        """Apply the definitions, materialise the run's interval and read every entity back.
 
         Returns:
             `rows`: for each view the number of entities loaded; `digest` of the definitions.
@@ -107,7 +107,8 @@ class FeaturesMaterialise(ModelOperator):
         store.materialise(views, interval)
         lake, rows = Lake(settings().lake), {}
         for view in views:
-            table = lake.read(view.name, time=naming.EVENT_TIME, interval=interval)
-            rows[view.name] = int(table[list(view.join_keys)].drop_duplicates().shape[0])
+            columns = [*view.join_keys, naming.EVENT_TIME]
+            table = lake.read(view.name, time=naming.EVENT_TIME, interval=interval, columns=columns)
+            rows[view.name] = store.require_loaded(view, table)
             self.log.info("%s: %d entities in the online store", view.name, rows[view.name])
         return {"rows": rows, "digest": store.digest(self.spec.name)}
