@@ -191,7 +191,9 @@ def _by_key(
     offset: timedelta = timedelta(0),
 ) -> pd.DataFrame:
     """Feature rows of each key's flights at regular times; a row is known at its own time."""
-    ticks = pd.date_range(interval.start + offset, interval.end, freq=every, inclusive="left").as_unit("us")
+    # Nothing is said of a time after the last hour with flights: a source that stopped must show as stale, not as calm.
+    covered = min(pd.Timestamp(interval.end), flights["time_hour"].max() + timedelta(hours=1))
+    ticks = pd.date_range(interval.start + offset, covered, freq=every, inclusive="left").as_unit("us")
     parts = [
         pd.DataFrame(compute(group, ticks)).assign(
             **dict(zip(key, map(str, values), strict=True)), event_timestamp=ticks

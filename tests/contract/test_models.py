@@ -50,7 +50,13 @@ def test_model_file_is_thin(name: str) -> None:
 
 
 def test_model_has_a_suite_for_each_table_view_and_result(name: str, spec: ModelSpec) -> None:
-    names = {*(table.name for table in spec.tables), *(view.name for view in spec.views), "training_set", "predictions"}
+    names = {
+        *(table.name for table in spec.tables),
+        *(view.name for view in spec.views),
+        "training_set",
+        "scoring_set",
+        "predictions",
+    }
     folder = CHECKOUT / "expectations" / name
     assert {path.stem for path in folder.glob("*.json")} == names
     for path in folder.glob("*.json"):

@@ -76,13 +76,15 @@ def test_form_has_four_parameters_with_titles_and_descriptions(train: Any) -> No
 GOOD = {
     "nothing": None,
     "a month": "2013-02",
-    "a day": "2013-06-03",
     "an interval": "2013-06-01/2013-07-01",
+    "several months": "2013-03-01/2013-06-01",
 }
 BAD = {
     "month 13": "2013-13",
     "month 0": "2013-00",
     "day 32": "2013-06-32",
+    "a day": "2013-06-03",
+    "half a month": "2013-06-01/2013-06-16",
     "a year": "2013",
     "words": "last month",
     "an open interval": "2013-06-01/",

@@ -115,3 +115,8 @@ def test_run_interval_without_data_names_the_bounds(run: Any) -> None:
 def test_run_interval_of_data_without_an_end_must_be_given() -> None:
     with pytest.raises(IntervalError, match="the run has no interval"):
         run_interval(context(), SPEC.model_copy(update={"data_until": None}))
+
+
+def test_run_interval_of_half_a_month_is_refused() -> None:
+    with pytest.raises(IntervalError, match="not made of whole months"):
+        run_interval(context("2013-06-01/2013-06-16"), SPEC)

@@ -113,6 +113,17 @@ def test_data_faults_in_two_tables_are_both_named(validate: Any) -> None:
     assert (WEATHER in error.where, FLIGHTS in error.where) == (True, True)
 
 
+def test_data_failed_table_names_and_links_its_report(
+    validate: Any, chain: Chain, platform: Trained, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW__API__BASE_URL", "http://airflow.example:8080")
+    error = validate(ValidationFailed, weather=without("visib"))
+    address = "http://airflow.example:8080/contender/data_docs/flight_delay/2013-02-01/weather.html"
+    assert f"open {address}; " in error.next_step
+    assert chain.pushed["data.validate", "_link_DataDocsLink"] == address
+    assert "missing visib" in (platform.home / address.split("/contender/")[1]).read_text()
+
+
 def test_data_missing_file_stops_at_validate_and_leaves_stores(
     platform: Trained, chain: Chain, dag: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -139,7 +150,7 @@ def test_features_stale_feature_table_stops_at_build_and_leaves_stores(
     )
     before = tables(lake)
     with left_as_it_was(platform.home), pytest.raises(StaleFeatures) as raised:
-        chain.call(dag, "features.build", loaded={"changed": []})
+        chain.call(dag, "features.build")
     assert raised.value.where == "origin_weather"
     assert "within 48.0 h before 2013-03-01" in raised.value.expected
     assert raised.value.got == "newest row at 2013-02-25T23:00:00+00:00"

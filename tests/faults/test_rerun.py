@@ -57,7 +57,7 @@ def arguments(chain: Chain, task: str) -> dict[str, Any]:
     came = chain.returned
     return {
         "data.load": lambda: {"validated": came["data.validate"]},
-        "features.build": lambda: {"loaded": came["data.load"]},
+        "train.plan": lambda: {"assembled": came["train.assemble"]},
         "train.fit": lambda: {"trials": [came["train.trial[0]"]], "assembled": came["train.assemble"]},
         "gate.measure": lambda: {"assembled": came["train.assemble"], "fitted": came["train.fit"]},
         "gate.decide": lambda: {"evidence": came["gate.measure"], "fitted": came["train.fit"]},

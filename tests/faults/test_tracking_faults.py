@@ -136,7 +136,7 @@ def test_mlflow_unreachable_in_mid_training_registers_nothing_and_is_made_good(
     chain.run_id = "killed"
     task = "chain/killed/train.fit/-1"
     assembled = platform.returned["train.assemble"]
-    chain.call(dag, "train.plan")
+    chain.call(dag, "train.plan", assembled=assembled)
     score = chain.call(dag, "train.trial", map_index=0, trial=0, assembled=assembled)
     before = state(platform.home)
 
@@ -153,17 +153,3 @@ def test_mlflow_unreachable_in_mid_training_registers_nothing_and_is_made_good(
     fitted = chain.call(dag, "train.fit", trials=[score], assembled=assembled)
     assert (fitted["version"], fitted["new_version"]) == ("1", False)
     assert state(platform.home) == before | {"runs": before["runs"] | {task: ["FINISHED"]}}
-
-
-def test_mlflow_run_of_a_killed_task_is_ended_by_the_next_run(platform: Trained) -> None:
-    from contender.adapters.tracking import Tracking
-
-    tracking = Tracking(SPEC.name)
-    orphan = tracking.client.create_run(tracking.experiment, tags={"contender.task": "dag/gone/train.fit/-1"})
-    own = tracking.client.create_run(tracking.experiment, tags={"contender.task": "dag/now/train.fit/-1"})
-    assert tracking.end_orphans(current="dag/now") == [orphan.info.run_id]
-    assert tracking.client.get_run(orphan.info.run_id).info.status == "FAILED"
-    assert tracking.client.get_run(own.info.run_id).info.status == "RUNNING"
-    for run in (orphan, own):
-        tracking.client.delete_run(run.info.run_id)
-    assert platform.states["train.fit"] == "success"

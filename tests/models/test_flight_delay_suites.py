@@ -53,7 +53,7 @@ def rows_of(tables: dict[str, pd.DataFrame], start: Any, end: Any) -> dict[str, 
 
 
 def test_suites_are_those_of_the_tables_the_views_and_the_two_results() -> None:
-    assert set(SUITES) == {*RAW, *VIEWS, "training_set", "predictions"}
+    assert set(SUITES) == {*RAW, *VIEWS, "training_set", "scoring_set", "predictions"}
 
 
 @pytest.mark.parametrize("number", MONTHS)

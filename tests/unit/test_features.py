@@ -83,17 +83,16 @@ def test_require_conserved_of_a_join_that_changed_rows_says_which(after: list[st
         features.require_conserved(BEFORE, pd.DataFrame({"key": after}), "key", "join")
 
 
-BUILD = {
-    "nothing built": (set(), set(), ["2013-01", "2013-02", "2013-03"]),
-    "history built": ({"2013-01", "2013-02"}, set(), ["2013-03"]),
-    "an old month changed": ({"2013-01", "2013-02", "2013-03"}, {"2013-02"}, ["2013-02", "2013-03"]),
-    "a gap": ({"2013-02", "2013-03"}, set(), ["2013-01", "2013-03"]),
-}
+def test_months_are_the_whole_months_of_the_training_window() -> None:
+    found = features.months(SPEC, MARCH)
+    assert [f"{month.start:%Y-%m}" for month in found] == ["2013-01", "2013-02", "2013-03"]
+    assert all(month.is_whole_months() for month in found)
 
 
-@pytest.mark.parametrize(("built", "changed", "wanted"), BUILD.values(), ids=BUILD.keys())
-def test_months_to_build_are_those_that_lack_changed_or_look_back_on_a_change(
-    built: set[str], changed: set[str], wanted: list[str]
-) -> None:
-    found = features.months_to_build(SPEC, MARCH, {"hourly": built, "facts": built}, changed)
-    assert [f"{month.start:%Y-%m}" for month in found] == wanted
+def test_noted_gives_back_what_was_noted() -> None:
+    notes = pd.concat([features.note(month, f"digest {month}") for month in MARCH.months()])
+    assert features.noted(notes) == {MARCH.start: f"digest {MARCH}"}
+
+
+def test_newest_of_no_rows_is_none() -> None:
+    assert features.newest([pd.DataFrame({"event_timestamp": pd.to_datetime([], utc=True)})]) is None

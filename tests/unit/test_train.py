@@ -119,7 +119,7 @@ def test_keep_and_restore_give_the_slices_back_in_one_order() -> None:
 def test_inputs_are_the_specs_columns_as_float32_and_text() -> None:
     frame = rows(20)
     frame.loc[0, "airport"] = pd.NA
-    found = train.inputs(frame, SMALL)
+    found = train.inputs(frame, SMALL.columns)
     assert found.columns.tolist() == ["airport", "wind", "delay"]
     assert [str(kind) for kind in found.dtypes] == ["object", "float32", "float32"]
     assert found["airport"].iloc[0] == ""
@@ -136,7 +136,7 @@ def test_store_scores_as_the_fitted_model_does_also_on_what_it_never_saw(fitted:
     frame = rows(200, seed=11).assign(airport=pd.array(["ZZZ"] * 200, dtype="string"))
     stored = train.store(fitted, rows(200, seed=9), SMALL)
     assert stored.largest_difference <= train.TOLERANCE
-    inputs = train.inputs(frame, SMALL)
+    inputs = train.inputs(frame, SMALL.columns)
     np.testing.assert_allclose(
         train.scores(stored.content, inputs), fitted.predict_proba(inputs)[:, 1], atol=train.TOLERANCE
     )
@@ -155,7 +155,7 @@ def test_golden_requests_are_answered_as_said(fitted: Any) -> None:
     assert len(golden["requests"]) == train.GOLDEN_REQUESTS
     asked = pd.DataFrame([one["inputs"] for one in golden["requests"]])
     outputs = [one["output"] for one in golden["requests"]]
-    np.testing.assert_allclose(train.scores(stored.content, train.inputs(asked, SMALL)), outputs, atol=1e-7)
+    np.testing.assert_allclose(train.scores(stored.content, train.inputs(asked, SMALL.columns)), outputs, atol=1e-7)
     assert {type(one["inputs"]["wind"]) for one in golden["requests"]} <= {float, type(None)}
 
 

@@ -2,11 +2,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import optuna
 import pytest
 from optuna.distributions import FloatDistribution, IntDistribution
 
 from contender.adapters import tuning
-from contender.core.errors import DataError
 
 SPACE = {"rate": FloatDistribution(0.01, 0.1, log=True), "leaves": IntDistribution(8, 64)}
 
@@ -51,25 +51,8 @@ def test_draw_with_another_seed_tries_other_sets(storage: str) -> None:
     assert sets(storage, "one")[1:] != sets(storage, "other")[1:]
 
 
-def test_best_is_the_lowest_and_of_equals_the_first(storage: str) -> None:
-    draw(storage)
-    for number, value in enumerate([0.5, 0.4, 0.4, 0.6]):
-        tuning.tell(storage, "run", number, value)
-    winner, parameters, scores = tuning.best(storage, "run", 4)
-    assert winner == 1
-    assert parameters == tuning.parameters(storage, "run", 1)
-    assert scores == [0.5, 0.4, 0.4, 0.6]
-
-
 def test_tell_again_keeps_the_first_score(storage: str) -> None:
     draw(storage, trials=1)
     tuning.tell(storage, "run", 0, 0.5)
     tuning.tell(storage, "run", 0, 0.1)
-    assert tuning.best(storage, "run", 1)[2] == [0.5]
-
-
-def test_best_of_trials_without_a_score_names_them(storage: str) -> None:
-    draw(storage)
-    tuning.tell(storage, "run", 0, 0.5)
-    with pytest.raises(DataError, match=r"no score of trials \[1, 2, 3\]"):
-        tuning.best(storage, "run", 4)
+    assert optuna.load_study(study_name="run", storage=storage).best_value == 0.5

@@ -6,6 +6,7 @@ Where MLflow lies is said by its own `MLFLOW_TRACKING_URI` and `MLFLOW_REGISTRY_
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import shutil
@@ -27,12 +28,15 @@ from mlflow.exceptions import MlflowException
 from mlflow.models import infer_signature
 from sqlalchemy.exc import SQLAlchemyError
 
-from contender.core.errors import ContenderError, TrackingUnreachable
+from contender.core.errors import BundleBroken, ContenderError, TrackingUnreachable
 from contender.core.settings import settings
+from contender.core.spec import Column
 
 log = logging.getLogger(__name__)
 
-TASK_TAG = "contender.task"  # one MLflow run for each value
+TASK_TAG = "contender.task"  # one MLflow run for each task and inputs
+INPUTS_TAG = "contender.inputs"
+ORPHANED_AFTER_MS = 24 * 60 * 60 * 1000
 DIGEST_TAG = "contender.model_digest"
 BUNDLE = "bundle"
 MANIFEST = "release.json"
@@ -74,6 +78,21 @@ class Version:
     tags: Mapping[str, str]
 
 
+@dataclass(frozen=True)
+class Stored:
+    """A version's model in the form it is served in.
+
+    Attributes:
+        content: ONNX bytes.
+        columns: Its inputs, which need not be those of the spec as it is now.
+        about: Where it comes from: `about.json` of its bundle.
+    """
+
+    content: bytes
+    columns: tuple[Column, ...]
+    about: Mapping[str, Any]
+
+
 class Tracking:
     """Runs and versions of one model.
 
@@ -94,22 +113,24 @@ class Tracking:
             )
 
     @contextmanager
-    def run(self, task: str, tags: Mapping[str, str]) -> Iterator[Run]:
-        """The one MLflow run of a task, begun or taken up again; it ends as finished or failed.
+    def run(self, task: str, inputs: str, tags: Mapping[str, str]) -> Iterator[Run]:
+        """The one MLflow run of a task and its inputs, begun or taken up again; it ends as finished or failed.
 
         Args:
             task: Identity of the task: DAG run, task and map index.
+            inputs: Digest of what the task works on. A task that is cleared after its inputs changed gets a run of its
+                own: what the earlier run logged stays as it was.
             tags: Further tags.
         """
         with _reachable():
-            query = f"tags.`{TASK_TAG}` = '{task}'"
+            query = f"tags.`{TASK_TAG}` = '{task}' AND tags.`{INPUTS_TAG}` = '{inputs}'"
             there = self.client.search_runs([self.experiment], query, max_results=1)
             begun = there[0] if there else None
             active = mlflow.start_run(
                 run_id=begun.info.run_id if begun else None,
                 experiment_id=self.experiment,
                 run_name=None if begun else task,
-                tags={**tags, TASK_TAG: task},
+                tags={**tags, TASK_TAG: task, INPUTS_TAG: inputs},
             )
         try:
             yield active
@@ -119,11 +140,12 @@ class Tracking:
         with _reachable():
             mlflow.end_run()
 
-    def end_orphans(self, current: str) -> list[str]:
-        """Mark runs as failed that a killed task left running; `current` is the DAG run that may go on."""
+    def end_orphans(self, current: Run) -> list[str]:
+        """Mark runs as failed that were begun long before the current one and never ended: their tasks were killed."""
         with _reachable():
-            running = self.client.search_runs([self.experiment], "attributes.status = 'RUNNING'")
-            orphans = [run.info.run_id for run in running if not run.data.tags.get(TASK_TAG, "").startswith(current)]
+            oldest = current.info.start_time - ORPHANED_AFTER_MS
+            query = f"attributes.status = 'RUNNING' AND attributes.start_time < {oldest}"
+            orphans = [run.info.run_id for run in self.client.search_runs([self.experiment], query)]
             for run_id in orphans:
                 self.client.set_terminated(run_id, RunStatus.to_string(RunStatus.FAILED))
         return orphans
@@ -137,6 +159,7 @@ class Tracking:
         dataset_uri: str,
         dataset_version: int,
         dataset_digest: str,
+        model_digest: str,
         bundle: Mapping[str, bytes],
         figures: Mapping[str, Any],
     ) -> None:
@@ -152,7 +175,7 @@ class Tracking:
             with tempfile.TemporaryDirectory() as folder:
                 for name, content in bundle.items():
                     (Path(folder) / name).write_bytes(content)
-                mlflow.log_artifacts(folder, BUNDLE)
+                mlflow.log_artifacts(folder, f"{BUNDLE}/{model_digest}")
 
     def register(
         self, *, run: Run, content: bytes, digest: str, example: pd.DataFrame, output: pd.DataFrame
@@ -211,6 +234,23 @@ class Tracking:
             number = aliases.get(alias)
             return _version(self.client.get_model_version(self.model, number)) if number else None
 
+    def required(self, alias: str) -> Version:
+        """The version that bears an alias.
+
+        Raises:
+            ContenderError: No version bears it.
+        """
+        found = self.aliased(alias)
+        if found is None:
+            raise ContenderError(
+                f"no version bears the alias {alias!r}",
+                where=f"models:/{self.model}@{alias}",
+                expected="a promoted version",
+                got="none",
+                next_step=f"make demo MODEL={self.model}",
+            )
+        return found
+
     def version(self, number: str) -> Version:
         """One version by its number."""
         with _reachable():
@@ -227,19 +267,54 @@ class Tracking:
             for name, value in tags.items():
                 self.client.set_model_version_tag(self.model, version, name, value)
 
-    def log_evidence(self, version: Version, metrics: Mapping[str, float], report: Mapping[str, Any]) -> None:
-        """Record the gate's figures in the run that trained a version, and on its logged model."""
+    def log_evidence(
+        self, run_id: str, version: Version, metrics: Mapping[str, float], report: Mapping[str, Any]
+    ) -> None:
+        """Record the gate's figures.
+
+        Args:
+            run_id: The run whose model was measured; where it came out as a known version, not that version's own run.
+            version: The version; its logged model gets the metrics too where the run is the one that made it.
+            metrics: Figures by name.
+            report: The evidence, kept as `evidence.json`.
+        """
         with _reachable():
-            model_id = self.client.get_model_version(self.model, version.version).model_id
+            own = version.run_id == run_id
+            model_id = self.client.get_model_version(self.model, version.version).model_id if own else None
             for name, value in metrics.items():
-                self.client.log_metric(version.run_id, name, value, model_id=model_id)
-            self.client.log_dict(version.run_id, dict(report), "evidence.json")
+                self.client.log_metric(run_id, name, value, model_id=model_id)
+            self.client.log_dict(run_id, dict(report), "evidence.json")
 
     def bundle(self, version: Version, to: Path) -> Path:
-        """Copy a version's bundle into a folder and return it."""
+        """Copy a version's bundle into a folder and return it.
+
+        Raises:
+            BundleBroken: Its model is not the one that was registered.
+        """
         with _reachable():
-            path = self.client.download_artifacts(version.run_id, BUNDLE, str(_folder(to)))
-        return Path(path)
+            path = Path(self.client.download_artifacts(version.run_id, f"{BUNDLE}/{version.digest}", str(_folder(to))))
+        found = hashlib.sha256((path / "model.onnx").read_bytes()).hexdigest()
+        if found != version.digest:
+            raise BundleBroken(
+                "the stored model is not the one that was registered",
+                where=f"{version.model} version {version.version}, run {version.run_id}",
+                expected=f"SHA-256 {version.digest}",
+                got=found,
+                next_step="restore the run's artefacts from a backup, or train the interval again",
+            )
+        return path
+
+    def stored(self, version: Version) -> Stored:
+        """A version's model and what its bundle says of it.
+
+        Raises:
+            BundleBroken: Its model is not the one that was registered.
+        """
+        with tempfile.TemporaryDirectory() as folder:
+            bundle = self.bundle(version, Path(folder))
+            signature, about = (json.loads((bundle / f"{name}.json").read_bytes()) for name in ("signature", "about"))
+            columns = tuple(Column.model_validate(column) for column in signature["columns"])
+            return Stored(content=(bundle / "model.onnx").read_bytes(), columns=columns, about=about)
 
     def log_manifest(self, version: Version, manifest: Mapping[str, Any]) -> None:
         """Keep the release manifest with the run that trained the version."""
@@ -277,15 +352,7 @@ def export(model: str, alias: str, to: Path) -> Version:
         ContenderError: No version bears the alias.
     """
     tracking = Tracking(model)
-    found = tracking.aliased(alias)
-    if found is None:
-        raise ContenderError(
-            f"no version bears the alias {alias!r}",
-            where=f"models:/{model}@{alias}",
-            expected="a promoted version",
-            got="none",
-            next_step=f"make demo MODEL={model}",
-        )
+    found = tracking.required(alias)
     with tempfile.TemporaryDirectory() as folder:
         bundle = tracking.bundle(found, Path(folder))
         about = json.loads((bundle / "about.json").read_bytes()) | {"version": found.version}

@@ -10,8 +10,6 @@ from typing import Any
 
 import optuna
 
-from contender.core.errors import DataError
-
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
 
@@ -22,7 +20,7 @@ def draw(storage: str, study_name: str, space: dict[str, Any], *, trials: int, s
 
     Args:
         storage: SQLAlchemy URL.
-        study_name: One for each DAG run, so that a task that is run again finds its trials.
+        study_name: One for each DAG run and training set, so that a task that is run again finds its trials.
         space: Distributions by parameter name.
         trials: Number of trials.
         seed: Seed of the sampler.
@@ -46,28 +44,6 @@ def parameters(storage: str, study_name: str, number: int) -> dict[str, Any]:
 def tell(storage: str, study_name: str, number: int, value: float) -> None:
     """Record a trial's score; once told, a trial keeps its score."""
     _open(storage, study_name).tell(number, value, skip_if_finished=True)
-
-
-def best(storage: str, study_name: str, trials: int) -> tuple[int, dict[str, Any], list[float]]:
-    """Number and parameters of the trial with the lowest score (the first of equals), and all scores.
-
-    Raises:
-        DataError: A trial has no score.
-    """
-    told = _open(storage, study_name).trials[:trials]
-    values = [trial.value for trial in told]
-    missing = [trial.number for trial in told if trial.value is None]
-    if missing or not values:
-        raise DataError(
-            "trials without a score",
-            where=study_name,
-            expected=f"{trials} scores",
-            got=f"no score of trials {missing}",
-            next_step="clear the failed trial tasks",
-        )
-    scores = [float(value) for value in values if value is not None]
-    winner = scores.index(min(scores))
-    return winner, dict(told[winner].params), scores
 
 
 def _open(storage: str, study_name: str) -> optuna.Study:

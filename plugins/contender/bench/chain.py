@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 
-from contender.core.errors import EngineUnavailable
 from contender.core.interval import Interval
 
 
@@ -65,11 +64,11 @@ class Chain:
     def run(self, dag: Any) -> str:
         """Run the whole chain; returns the verdict."""
         validated = self.call(dag, "data.validate")
-        loaded = self.call(dag, "data.load", validated=validated)
-        self.call(dag, "features.build", loaded=loaded)
+        self.call(dag, "data.load", validated=validated)
+        self.call(dag, "features.build")
         materialised = self.call(dag, "features.materialise")
         assembled = self.call(dag, "train.assemble")
-        planned = self.call(dag, "train.plan")
+        planned = self.call(dag, "train.plan", assembled=assembled)
         tried = [
             self.call(dag, "train.trial", name=f"train.trial[{number}]", map_index=number, trial=number,
                       assembled=assembled)
@@ -90,6 +89,6 @@ class Chain:
 
         try:
             built = self.call(dag, "image.build", fitted=fitted)
-        except (AirflowSkipException, EngineUnavailable) as error:
+        except AirflowSkipException as error:
             return None, str(error)
         return self.call(dag, "image.prove", fitted=fitted, built=built), ""

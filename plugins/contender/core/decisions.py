@@ -2,8 +2,8 @@
 
 One file for each model, one JSON line for each record, chained by hashes: a record holds the hash of the one before
 it, so that a changed, missing or moved record breaks the chain where it happened. A chain alone cannot show that its
-newest records were cut off, or that all of it was written anew: compare the last hash with the one kept elsewhere
-(a release's manifest) for that.
+newest records were cut off, or that all of it was written anew: compare the last hash with one kept elsewhere
+for that.
 
     python -m contender.core.decisions
 

@@ -11,7 +11,6 @@ ContenderError
 │   └── NoLabels              no row of the window has a label
 ├── TrackingUnreachable       MLflow does not answer
 ├── ModelNotFaithful          no stored form of the model scores as the fitted one does
-├── HoldoutContaminated       a compared model was trained on rows of the holdout, or this cannot be ruled out
 ├── EngineUnavailable         no Docker engine answers
 ├── ImageFailed               the image could not be built or started
 ├── GoldenRequestsFailed      the served model answers otherwise than the trained one
@@ -106,10 +105,6 @@ class TrackingUnreachable(ContenderError):
 
 class ModelNotFaithful(ContenderError):
     """No stored form of the model scores as the fitted one does."""
-
-
-class HoldoutContaminated(ContenderError):
-    """A compared model was trained on rows of the holdout, or this cannot be ruled out."""
 
 
 class EngineUnavailable(ContenderError):

@@ -61,6 +61,10 @@ class Interval(BaseModel):
     def __str__(self) -> str:
         return f"{_short(self.start)}/{_short(self.end)}"
 
+    def is_whole_months(self) -> bool:
+        """Whether it begins and ends at the first moment of a month, UTC."""
+        return all(at == at.replace(day=1, hour=0, minute=0, second=0, microsecond=0) for at in (self.start, self.end))
+
     def months(self) -> list[Interval]:
         """The interval cut at the first of each month: the unit in which earlier data is brought in."""
         parts, start = [], self.start

@@ -24,6 +24,11 @@ def quarantine_table(table: str) -> str:
     return f"{table}_quarantine"
 
 
+def built_table(model: str) -> str:
+    """Table that notes, for each month of a model's feature rows, what they were computed from."""
+    return f"_built/{model}"
+
+
 def training_table(model: str) -> str:
     """Table of the training sets of a model, one slice for each interval."""
     return f"{model}_training_set"

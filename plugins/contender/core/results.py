@@ -102,6 +102,7 @@ class ImageProof(Result):
     Attributes:
         image: Name and tag.
         digest: Content-addressed image ID.
+        model_digest: SHA-256 of the model that is in it.
         answered: Golden requests answered within tolerance.
         largest_difference: Largest absolute difference to the outputs that training computed.
         size_mb: Size of the image in megabytes (10^6 bytes).
@@ -109,6 +110,7 @@ class ImageProof(Result):
 
     image: str
     digest: str
+    model_digest: str
     answered: int
     largest_difference: float
     size_mb: float

@@ -30,6 +30,7 @@ class Settings:
         online_store: File of the embedded online store, alone in its folder (`CONTENDER_ONLINE_STORE`, default
             `<home>/online/online.db`).
         source: Where the reference model reads its raw files (`CONTENDER_SOURCE`, default the installed package).
+        mlflow_ui: Address of MLflow's UI, for links (`CONTENDER_MLFLOW_UI`, default none: no links).
         serving_base: Base image of the serving images (`CONTENDER_SERVING_BASE`, default the Dockerfile's own).
     """
 
@@ -42,6 +43,7 @@ class Settings:
     online_store: Path
     source: str
     serving_base: str
+    mlflow_ui: str
 
     @property
     def data_docs(self) -> Path:
@@ -73,4 +75,5 @@ def settings() -> Settings:
         online_store=Path(env.get("CONTENDER_ONLINE_STORE") or home / ONLINE_STORE).resolve(),
         source=env.get("CONTENDER_SOURCE", ""),
         serving_base=env.get("CONTENDER_SERVING_BASE", ""),
+        mlflow_ui=env.get("CONTENDER_MLFLOW_UI", "").rstrip("/"),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Literal, Self
 
 from pydantic import AwareDatetime, Field, model_validator
@@ -171,8 +171,9 @@ class ModelSpec(Declared):
         title: One line for people.
         owner: Who answers for it.
         task: Kind of problem.
-        schedule: Cron expression of the training interval, UTC.
-        data_from, data_until: The time of which there is data; no scheduled run lies outside.
+        schedule: How often it is trained; each interval is made of whole calendar months, UTC, because data is
+            brought in, checked and kept by the month.
+        data_from, data_until: The time of which there is data, whole months; no scheduled run lies outside.
         tables, views, columns: Raw tables, feature views and model inputs, in this order of derivation.
         label: Column of the label (0 or 1, missing where not yet observed).
         label_share: Smallest share of rows of a window that must have a label.
@@ -184,7 +185,7 @@ class ModelSpec(Declared):
     title: str
     owner: str
     task: Literal["binary"] = "binary"
-    schedule: str = "@monthly"
+    schedule: Literal["@monthly", "@quarterly", "@yearly"] = "@monthly"
     data_from: AwareDatetime
     data_until: AwareDatetime | None = None
     tables: tuple[Table, ...] = Field(min_length=1)
@@ -211,8 +212,11 @@ class ModelSpec(Declared):
                 )
         if self.data_until is not None and self.data_until <= self.data_from:
             raise ValueError(f"data_until {self.data_until} is not after data_from {self.data_from}")
-        shortest = {"@hourly": 0, "@daily": 1, "@weekly": 7, "@monthly": 28, "@yearly": 365}.get(self.schedule)
-        if shortest is not None and self.windows.holdout_starts_after_days >= max(shortest, 1):
+        for name, moment in (("data_from", self.data_from), ("data_until", self.data_until)):
+            if moment is not None and moment != moment.astimezone(UTC).replace(day=1, hour=0, minute=0, second=0):
+                raise ValueError(f"{name} {moment} is not the first moment of a month, UTC")
+        shortest = {"@monthly": 28, "@quarterly": 90, "@yearly": 365}[self.schedule]
+        if self.windows.holdout_starts_after_days >= shortest:
             raise ValueError(
                 f"windows.holdout_starts_after_days={self.windows.holdout_starts_after_days} leaves no holdout in an "
                 f"interval of {shortest} days ({self.schedule})"

@@ -13,13 +13,16 @@ from contender.operators.data import DataLoad, DataValidate
 from contender.operators.features import FeaturesBuild, FeaturesMaterialise
 from contender.operators.gate import VERDICT, GateDecide, GateMeasure
 from contender.operators.image import SKIPPED, ImageBuild, ImageProve
-from contender.operators.promote import PromoteApprove, PromoteRelease
+from contender.operators.promote import EVIDENCE, PromoteApprove, PromoteRelease
 from contender.operators.score import ScoreInterval
 from contender.operators.timetable import IntervalsWithData
 from contender.operators.train import TrainAssemble, TrainFit, TrainPlan, TrainTrial
 
-# A month, a day, or two instants: what contender.core.interval.Interval.parse reads.
-INTERVAL_PATTERN = r"^\d{4}-(0[1-9]|1[0-2])(-(0[1-9]|[12]\d|3[01])(/\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01]))?)?$"
+# Whole months: one, or the firsts of two.
+INTERVAL_PATTERN = r"^\d{4}-(0[1-9]|1[0-2])(-01/\d{4}-(0[1-9]|1[0-2])-01)?$"
+
+# Tasks that write what all runs of a model share: a backfill beside a run that somebody triggered takes turns with it.
+ONE_AT_A_TIME: dict[str, Any] = {"max_active_tis_per_dag": 1}
 
 
 def model_dags(spec: ModelSpec, doc: str | None) -> tuple[DAG, DAG]:
@@ -56,7 +59,7 @@ def _interval_param(spec: ModelSpec) -> Param:
         type=["null", "string"],
         pattern=INTERVAL_PATTERN,
         title="Interval",
-        description="The interval to work on, UTC: a month `2013-06`, a day `2013-06-03` or `2013-06-01/2013-07-01`. "
+        description="The interval to work on, UTC: a month `2013-06`, or several `2013-03-01/2013-06-01`. "
         "Empty: the run's own data interval, or the newest of the model's data.",
         examples=[f"{spec.data_from:%Y-%m}"],
     )
@@ -80,14 +83,14 @@ def _train(spec: ModelSpec, doc: str | None) -> DAG:
     }  # fmt: skip
     with _dag(spec, "train", doc, params=params, render_template_as_native_obj=True) as dag:
         with TaskGroup("data", tooltip="Validate what the source delivers, then load what passed"):
-            validate = DataValidate(task_id="validate", spec=spec)
-            load = DataLoad(task_id="load", spec=spec, validated=validate.output)
+            validate = DataValidate(task_id="validate", spec=spec, **ONE_AT_A_TIME)
+            load = DataLoad(task_id="load", spec=spec, **ONE_AT_A_TIME, validated=validate.output)
         with TaskGroup("features", tooltip="Build the feature tables, then load the online store"):
-            build = FeaturesBuild(task_id="build", spec=spec, loaded=load.output)
-            materialise = FeaturesMaterialise(task_id="materialise", spec=spec)
+            build = FeaturesBuild(task_id="build", spec=spec, **ONE_AT_A_TIME)
+            materialise = FeaturesMaterialise(task_id="materialise", spec=spec, **ONE_AT_A_TIME)
         with TaskGroup("train", tooltip="Assemble the training set, search, fit and register the challenger"):
-            assemble = TrainAssemble(task_id="assemble", spec=spec)
-            plan = TrainPlan(task_id="plan", spec=spec)
+            assemble = TrainAssemble(task_id="assemble", spec=spec, **ONE_AT_A_TIME)
+            plan = TrainPlan(task_id="plan", spec=spec, assembled=assemble.output)
             trial = TrainTrial.partial(task_id="trial", spec=spec, assembled=assemble.output).expand(trial=plan.output)
             fit = TrainFit(task_id="fit", spec=spec, trials=trial.output, assembled=assemble.output)
         with TaskGroup("gate", tooltip="Measure challenger and champion on the same holdout, then decide"):
@@ -102,17 +105,21 @@ def _train(spec: ModelSpec, doc: str | None) -> DAG:
         with TaskGroup("promote", tooltip="Ask where asked to, then move the alias and write the manifest"):
             approve = PromoteApprove(
                 task_id="approve",
+                spec=spec,
+                fitted=_optional(fit),
+                verdict=_optional(decide, VERDICT),
                 subject=f"Promote the challenger of {spec.name}?",
-                body="The evidence is in the XCom of `gate.measure`, the reasons in that of `gate.decide`.",
+                body=EVIDENCE,
                 # Without an engine the image tasks are skipped; a verdict other than promote skips this one too.
                 trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS,
             )
             release = PromoteRelease(
-                task_id="release", spec=spec, assembled=assemble.output, materialised=materialise.output,
+                task_id="release", spec=spec, **ONE_AT_A_TIME,
+                assembled=assemble.output, materialised=materialise.output,
                 fitted=fit.output, evidence=measure.output, verdict=XComArg(decide, key=VERDICT),
-                proof=_optional(prove), skipped=_optional(image, SKIPPED),
+                proof=_optional(prove), skipped=_optional(image, SKIPPED), approval=_optional(approve),
             )  # fmt: skip
-        build >> materialise >> assemble >> plan
+        load >> build >> materialise >> assemble
         verdicts["promote"] >> image >> prove >> approve >> release
         verdicts["promote"] >> approve
     return dag

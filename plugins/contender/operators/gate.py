@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import tempfile
 from collections.abc import Sequence
-from pathlib import Path
+from datetime import datetime
 from typing import Any
 
 from airflow.providers.standard.operators.branch import BaseBranchOperator
 from airflow.sdk import Context
 
 from contender.core import decisions, naming
+from contender.core.errors import some
 from contender.core.interval import Interval
 from contender.core.manifest import digest_of
 from contender.core.results import Evidence, Verdict
@@ -48,34 +47,34 @@ class GateMeasure(ModelOperator):
         tracking, policy = Tracking(self.spec.name), self.spec.gate
         _, rows = read_training_set(self.spec.name, self.assembled)
         challenger, champion = tracking.version(self.fitted["version"]), tracking.aliased(naming.CHAMPION)
-        model, until = self._model(tracking, challenger)
-        challenged = train.scores(model, train.inputs(rows, self.spec))
-        reference, reference_until = gate.baseline_scores(policy.baseline, self.fitted["label_share"], len(rows)), until
-        if champion is not None:
-            model, reference_until = self._model(tracking, champion)
-            reference = train.scores(model, train.inputs(rows, self.spec))
+        new, old = tracking.stored(challenger), tracking.stored(champion) if champion else None
+        lacking = sorted({column.name for column in old.columns} - set(rows.columns)) if old else []
+        trained_until = Interval.parse(new.about["train"]).end
+        challenged = train.scores(new.content, train.inputs(rows, new.columns))
+        if old is None or lacking:
+            reference = gate.baseline_scores(policy.baseline, self.fitted["label_share"], len(rows))
+        else:
+            reference = train.scores(old.content, train.inputs(rows, old.columns))
+        contaminated = gate.contamination(
+            trained_until, Interval.parse(old.about["train"]).end if old else trained_until,
+            Interval.parse(self.assembled["holdout"]).start,
+        )  # fmt: skip
+        if lacking:
+            contaminated = f"the champion needs columns that the holdout lacks: {some(lacking)}; keep them in the spec"
         evidence = gate.measure(
             labels=rows[self.spec.label], challenger=challenged, reference=reference, clusters=rows[policy.cluster],
             policy=policy, reference_name=f"version {champion.version}" if champion else policy.baseline,
             holdout_digest=digest(rows), seed=self.spec.seed,
-            same_model=champion is not None and champion.digest == challenger.digest,
-            contaminated=gate.contamination(until, reference_until, Interval.parse(self.assembled["holdout"]).start),
+            same_model=champion is not None and champion.digest == challenger.digest, contaminated=contaminated,
         )  # fmt: skip
         tracking.log_evidence(
-            challenger, {f"improvement_{name}": found.value for name, found in evidence.improvement.items()},
-            evidence.facts(),
+            self.fitted["run_id"], challenger,
+            {f"improvement_{name}": found.value for name, found in evidence.improvement.items()}, evidence.facts(),
         )  # fmt: skip
         for name, found in evidence.improvement.items():
             self.log.info("%s: challenger %s, %s %s, improvement %s", name, evidence.challenger[name],
                           evidence.reference, evidence.champion[name], found)  # fmt: skip
         return evidence.facts()
-
-    def _model(self, tracking: Any, version: Any) -> tuple[bytes, Any]:
-        """A version's stored form, and the end of what it was trained on, as its bundle says."""
-        with tempfile.TemporaryDirectory() as folder:
-            bundle = tracking.bundle(version, Path(folder))
-            about = json.loads((bundle / "about.json").read_bytes())
-            return (bundle / "model.onnx").read_bytes(), Interval.parse(about["train"]).end
 
 
 class GateDecide(BaseBranchOperator, ModelOperator):
@@ -109,15 +108,20 @@ class GateDecide(BaseBranchOperator, ModelOperator):
 
 
 def record_decision(
-    model: str, context: Context, kind: Any, version: str, interval: Interval, verdict: Verdict, policy_digest: str
-) -> None:
-    """Put a decision or a promotion of this run on record; a task that runs again adds nothing."""
+    model: str, context: Context, kind: Any, version: str, interval: Interval, verdict: Verdict, policy_digest: str,
+    *, actor: str = "", time: datetime | None = None,
+) -> None:  # fmt: skip
+    """Put a decision or a promotion of this run on record; a task that runs again adds nothing.
+
+    Without an actor and a time it is the run's own, from when the run was to start.
+    """
     run = context["dag_run"]
     decisions.append(
         settings().decisions / f"{model}.jsonl",
         decisions.Decision(
-            model=model, kind=kind, subject=f"version {version}", actor=f"airflow:{run.run_type}", interval=interval,
+            model=model, kind=kind, subject=f"version {version}", actor=actor or f"airflow:{run.run_type}",
+            interval=interval,
             verdict=verdict.verdict, reasons=verdict.reasons, evidence_digest=verdict.evidence_digest,
-            policy_digest=policy_digest, run=run.run_id, time=run.run_after,
+            policy_digest=policy_digest, run=run.run_id, time=time or run.run_after,
         ),
     )  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +12,7 @@ from airflow.sdk import Context
 from airflow.sdk.exceptions import AirflowSkipException
 
 from contender.core.errors import EngineUnavailable
+from contender.core.settings import settings
 from contender.operators.base import ModelOperator
 
 COLOUR = "#e8daef"
@@ -37,7 +39,7 @@ class ImageBuild(ModelOperator):
         Returns:
             `image`, `digest`, `size_mb`.
         """
-        from contender.adapters.containers import Engine
+        from contender.adapters.containers import Engine, reach
         from contender.adapters.tracking import Tracking
         from contender.stages import image
 
@@ -49,7 +51,7 @@ class ImageBuild(ModelOperator):
         with tempfile.TemporaryDirectory() as folder:
             tracking = Tracking(self.spec.name)
             bundle = tracking.bundle(tracking.version(self.fitted["version"]), Path(folder))
-            runtime = engine.ensure(image.runtime())
+            runtime = engine.ensure(image.runtime(settings().serving_base), reach=reach(os.environ))
             built = engine.ensure(image.model(bundle, self.fitted["version"], runtime.tag))
         self.log.info("%s is %s, %.1f MB", built.tag, built.digest, built.size_mb)
         return {"image": built.tag, "digest": built.digest, "size_mb": built.size_mb}
@@ -83,7 +85,8 @@ class ImageProve(ModelOperator):
         with Engine.connect().run(self.built["digest"], environment={"CONTENDER_ONLINE_STORE": "none"}) as served:
             answers = served.predict_raw(golden.instances)
         proof = image.prove(
-            answers, golden, image=self.built["image"], digest=self.built["digest"], size_mb=self.built["size_mb"]
-        )
+            answers, golden, image=self.built["image"], digest=self.built["digest"],
+            model_digest=self.fitted["model_digest"], size_mb=self.built["size_mb"],
+        )  # fmt: skip
         self.log.info("%d golden requests answered, largest difference %g", proof.answered, proof.largest_difference)
         return proof.facts()

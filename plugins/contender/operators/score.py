@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 from airflow.sdk import Context
 
 from contender.core import naming
+from contender.core.interval import Interval
 from contender.core.settings import settings
+from contender.core.spec import Column
 from contender.operators.base import ModelOperator, run_interval
 
 
@@ -24,28 +25,17 @@ class ScoreInterval(ModelOperator):
         Returns:
             `version` of the champion, `predictions` (snapshot), `mean_probability`.
         """
-        from contender.adapters import tracking
-        from contender.adapters.expectations import validate
-        from contender.adapters.expectations_suite import load_suite
-        from contender.adapters.features import Features
         from contender.adapters.lake import Lake
-        from contender.stages import data, features, score, train
+        from contender.adapters.tracking import Tracking
+        from contender.stages import score, train
 
-        interval, lake = run_interval(context, self.spec), Lake(settings().lake)
-        raw = {
-            table.name: lake.read(table.name, time=table.time_column, interval=interval) for table in self.spec.tables
-        }
-        data.require_rows({name: len(rows) for name, rows in raw.items()}, interval)
-        examples = self.functions.examples(raw, interval, known_by=interval)
-        joined = Features(settings()).historical(examples, self.spec.features())
-        features.require_conserved(examples, joined, "example_id", "score")
-        with tempfile.TemporaryDirectory() as folder:
-            champion = tracking.export(self.spec.name, naming.CHAMPION, Path(folder))
-            model = (Path(folder) / "model.onnx").read_bytes()
-        predictions = score.predictions(joined, train.scores(model, train.inputs(joined, self.spec)), champion.version)
-        suite = load_suite(settings().expectations / self.spec.name / "predictions.json")
-        found = validate(predictions, suite, parameters=data.bounds(interval, None))
-        data.require_valid({"predictions": found.critical})
+        interval, lake, tracking = run_interval(context, self.spec), Lake(settings().lake), Tracking(self.spec.name)
+        champion = tracking.required(naming.CHAMPION)
+        model = tracking.stored(champion)
+        joined = self._inputs(lake, interval, model.columns)
+        probabilities = train.scores(model.content, train.inputs(joined, model.columns))
+        predictions = score.predictions(joined, probabilities, champion.version)
+        self._require_valid("predictions", predictions, interval)
         snapshot = lake.write(
             naming.predictions_table(self.spec.name), predictions, time=naming.DUE_AT, interval=interval,
             commit={"run": context["run_id"]},
@@ -55,3 +45,32 @@ class ScoreInterval(ModelOperator):
             "version": champion.version, "predictions": snapshot.facts(),
             "mean_probability": float(predictions["probability"].mean()),
         }  # fmt: skip
+
+    def _inputs(self, lake: Any, interval: Interval, columns: Sequence[Column]) -> Any:
+        """The interval's examples with the features that the model takes, checked as those of training are."""
+        from contender.adapters.features import Features
+        from contender.stages import data, features
+
+        newest = {}
+        for view in self.spec.views:
+            part = lake.read(view.name, time=naming.EVENT_TIME, interval=interval, columns=[naming.EVENT_TIME])
+            newest[view.name] = part[naming.EVENT_TIME].max() if len(part) else None
+        features.require_fresh(self.spec, newest, interval)
+        raw = {
+            table.name: lake.read(table.name, time=table.time_column, interval=interval) for table in self.spec.tables
+        }
+        data.require_rows({name: len(rows) for name, rows in raw.items()}, interval)
+        examples = self.functions.examples(raw, interval, known_by=interval)
+        references = [f"{column.source}:{column.name}" for column in columns if column.source != "request"]
+        joined = Features(settings()).historical(examples, references)
+        features.require_conserved(examples, joined, "example_id", "score")
+        self._require_valid("scoring_set", joined, interval)
+        return joined
+
+    def _require_valid(self, name: str, frame: Any, interval: Interval) -> None:
+        from contender.adapters.expectations import validate
+        from contender.adapters.expectations_suite import load_suite
+        from contender.stages import data
+
+        suite = load_suite(settings().expectations / self.spec.name / f"{name}.json")
+        data.require_valid({name: validate(frame, suite, parameters=data.bounds(interval, None)).critical})

@@ -10,9 +10,10 @@ from airflow.sdk import Context
 
 from contender.core import naming
 from contender.core.interval import Interval
+from contender.core.manifest import digest_of
 from contender.core.results import Snapshot
 from contender.core.settings import settings
-from contender.operators.base import ModelOperator, run_interval, task_identity
+from contender.operators.base import ModelOperator, PushedLink, run_interval, task_identity
 
 COLOUR = "#fcf3cf"
 
@@ -89,10 +90,25 @@ def read_training_set(model: str, assembled: dict[str, Any]) -> tuple[Any, Any]:
     return train.restore(rows)
 
 
-class TrainPlan(ModelOperator):
-    """Draw the parameter sets that the trials will try."""
+def study_name(context: Context, assembled: dict[str, Any]) -> str:
+    """One study for each DAG run and training set: a cleared run whose data changed starts its search anew."""
+    ti = context["ti"]
+    return f"{ti.dag_id}/{ti.run_id}/{assembled['training_set']['digest']}"
 
+
+class TrainPlan(ModelOperator):
+    """Draw the parameter sets that the trials will try.
+
+    Args:
+        assembled: What `TrainAssemble` returned (templated).
+    """
+
+    template_fields: Sequence[str] = ("assembled",)
     ui_color = COLOUR
+
+    def __init__(self, *, assembled: Any, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.assembled = assembled
 
     def execute(self, context: Context) -> list[int]:
         """Create the study and return the trial numbers."""
@@ -100,8 +116,8 @@ class TrainPlan(ModelOperator):
 
         trials = int(context["params"].get("trials") or self.spec.tuning.trials)
         return tuning.draw(
-            settings().optuna_storage, context["run_id"], self.functions.search_space(), trials=trials,
-            seed=self.spec.seed,
+            settings().optuna_storage, study_name(context, self.assembled), self.functions.search_space(),
+            trials=trials, seed=self.spec.seed,
         )  # fmt: skip
 
 
@@ -126,7 +142,7 @@ class TrainTrial(ModelOperator):
         from contender.adapters import tuning
         from contender.stages import train
 
-        storage, study, number = settings().optuna_storage, context["run_id"], int(self.trial)
+        storage, study, number = settings().optuna_storage, study_name(context, self.assembled), int(self.trial)
         parameters = tuning.parameters(storage, study, number)
         rows, _ = read_training_set(self.spec.name, self.assembled)
         value = train.trial_score(self.functions.estimator, parameters, rows, self.spec)
@@ -135,15 +151,22 @@ class TrainTrial(ModelOperator):
         return value
 
 
+class MlflowRunLink(PushedLink):
+    """The run in MLflow's UI, where its address is known."""
+
+    name = "MLflow run"
+
+
 class TrainFit(ModelOperator):
     """Fit on all training rows with the best parameters, log to MLflow and register the challenger.
 
     Args:
-        trials: The scores of the trials (templated); they order this task after them.
+        trials: The scores of the trials, by their numbers (templated).
         assembled: What `TrainAssemble` returned (templated).
     """
 
     template_fields: Sequence[str] = ("trials", "assembled")
+    operator_extra_links = (MlflowRunLink(),)
     ui_color = COLOUR
 
     def __init__(self, *, trials: Any, assembled: Any, **kwargs: Any) -> None:
@@ -155,7 +178,8 @@ class TrainFit(ModelOperator):
         """Fit and register.
 
         Returns:
-            `run_id`, `version`, `new_version`, `model_digest`, `parameters`, `metrics` on the holdout, `label_share`.
+            `run_id` (of this fit), `version` (known already where the same model was fitted before), `new_version`,
+            `model_digest`, `parameters`, `metrics` on the holdout, `label_share` of the training rows.
         """
         from contender.adapters import tuning
         from contender.adapters.lake import Lake
@@ -164,10 +188,15 @@ class TrainFit(ModelOperator):
 
         rows, holdout = read_training_set(self.spec.name, self.assembled)
         tracking = Tracking(self.spec.name)
-        tracking.end_orphans(current=task_identity(context).rsplit("/", 2)[0])
-        with tracking.run(task_identity(context), self._tags(context)) as run:
-            drawn = len(list(self.trials))
-            winner, parameters, scores = tuning.best(settings().optuna_storage, context["run_id"], drawn)
+        scores = list(self.trials)
+        winner = scores.index(min(scores))  # the first of equals
+        study = study_name(context, self.assembled)
+        parameters = tuning.parameters(settings().optuna_storage, study, winner)
+        with tracking.run(task_identity(context), self._inputs(), self._tags(context)) as run:
+            if ui := settings().mlflow_ui:
+                page = f"{ui}/#/experiments/{run.info.experiment_id}/runs/{run.info.run_id}"
+                context["ti"].xcom_push(key=self.operator_extra_links[0].xcom_key, value=page)
+            tracking.end_orphans(run)
             model = train.fit(self.functions.estimator, parameters, rows, self.spec)
             fitted = train.store(model, holdout, self.spec)
             metrics = train.metrics(fitted.content, holdout, self.spec)
@@ -175,14 +204,15 @@ class TrainFit(ModelOperator):
             tracking.log_fit(
                 parameters={**train.parameters_of(model), "trial": winner, "seed": self.spec.seed},
                 metrics=metrics | {f"trial_{number}_log_loss": score for number, score in enumerate(scores)},
-                dataset=train.inputs(rows.head(1000), self.spec).assign(**{self.spec.label: rows[self.spec.label]}),
+                dataset=train.inputs(rows.head(1000), self.spec.columns),
                 dataset_uri=Lake(settings().lake).uri(naming.training_table(self.spec.name)),
                 dataset_version=self.assembled["training_set"]["version"],
                 dataset_digest=self.assembled["training_set"]["digest"],
+                model_digest=fitted.digest,
                 bundle=self._bundle(fitted, holdout, run.info.run_id),
                 figures=plots.figures(fitted.content, holdout, self.spec),
             )
-            example = train.inputs(holdout.head(5), self.spec)
+            example = train.inputs(holdout.head(5), self.spec.columns)
             version, new = tracking.register(
                 run=run, content=fitted.content, digest=fitted.digest, example=example,
                 output=train.output_example(fitted.content, example),
@@ -190,10 +220,17 @@ class TrainFit(ModelOperator):
             tracking.set_alias(naming.CHALLENGER, version.version)
         self.log.info("version %s (%s), holdout %s", version.version, "new" if new else "known", metrics)
         return {
-            "run_id": version.run_id, "version": version.version, "new_version": new, "model_digest": fitted.digest,
+            "run_id": run.info.run_id, "version": version.version, "new_version": new, "model_digest": fitted.digest,
             "parameters": train.parameters_of(model), "metrics": metrics,
             "label_share": float(rows[self.spec.label].mean()),
         }  # fmt: skip
+
+    def _inputs(self) -> str:
+        """Digest of what the fit depends on: rows, code, scores of the trials."""
+        from contender.adapters.revision import lock_digest, model_code_digest
+
+        code = [model_code_digest(self.spec.name), lock_digest()]
+        return digest_of([self.assembled["training_set"]["digest"], code, list(self.trials)])
 
     def _tags(self, context: Context) -> dict[str, str]:
         from contender.adapters.revision import code_revision, lock_digest

@@ -16,10 +16,13 @@ REASON = "quarantine_reason"
 
 
 def window(spec: ModelSpec, interval: Interval) -> Interval:
-    """All the time that a run on the interval reads: its training window and what the features look back on."""
+    """The months that a run on the interval reads: its training window and what the features look back on.
+
+    Whole months alone: a month of which a table has rows is then a month of which it has all rows.
+    """
     train = spec.windows.split(interval, spec.data_from).train
-    start = max(spec.data_from, train.start - timedelta(days=spec.windows.lookback_days))
-    return Interval(start=start, end=interval.end)
+    first = (train.start - timedelta(days=spec.windows.lookback_days)).replace(day=1, hour=0, minute=0, second=0)
+    return Interval(start=max(spec.data_from, first), end=interval.end)
 
 
 def months_to_read(
@@ -58,6 +61,14 @@ def cut(frame: pd.DataFrame, table: Table, interval: Interval) -> pd.DataFrame:
             next_step="mend the source; nothing was written",
         )
     times = frame[table.time_column]
+    if times.isna().any():
+        raise ValidationFailed(
+            "rows without a time belong to no interval and would be lost",
+            where=f"{table.name}.{table.time_column}",
+            expected="a UTC timestamp in every row",
+            got=f"{int(times.isna().sum())} rows without one, e.g. {some(frame.index[times.isna()])}",
+            next_step="mend the source; nothing was written",
+        )
     return frame[(times >= interval.start) & (times < interval.end)].reset_index(drop=True)
 
 
@@ -113,21 +124,25 @@ def separate(marked: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     return accepted.reset_index(drop=True), quarantined.reset_index(drop=True)
 
 
-def require_valid(critical: Mapping[str, tuple[str, ...]]) -> None:
+def require_valid(critical: Mapping[str, tuple[str, ...]], pages: Mapping[str, str] | None = None) -> None:
     """Stop where any table failed a critical expectation.
 
     Args:
         critical: For each table and month, one line for each failed critical expectation.
+        pages: Addresses of the reports of the same tables and months, where there are any.
 
     Raises:
         ValidationFailed: Any failed.
     """
     failed = {name: lines for name, lines in critical.items() if lines}
     if failed:
+        reports = [pages[name] for name in failed if name in pages] if pages else []
+        first = f"open {some(reports)}; " if reports else ""
         raise ValidationFailed(
             "critical expectations failed",
             where=some(failed),
             expected="every critical expectation of the suite to hold",
             got=some((f"{name}: {line}" for name, lines in failed.items() for line in lines), limit=10),
-            next_step="mend the source, or change the suite in expectations/ with its reason; nothing was written",
+            next_step=f"{first}mend the source, or change the suite in expectations/ with its reason; "
+            "nothing was written",
         )

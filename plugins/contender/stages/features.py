@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
 import pandas as pd
@@ -11,6 +11,8 @@ from contender.core.errors import DataError, RowsNotConserved, StaleFeatures, so
 from contender.core.interval import Interval
 from contender.core.naming import EVENT_TIME, KNOWN_AT
 from contender.core.spec import ModelSpec
+
+MONTH = "month"
 
 
 def require_fresh(spec: ModelSpec, newest: Mapping[str, datetime | None], interval: Interval) -> None:
@@ -78,25 +80,23 @@ def require_conserved(before: pd.DataFrame, after: pd.DataFrame, key: str, where
         )
 
 
-def months_to_build(
-    spec: ModelSpec, interval: Interval, present: Mapping[str, set[str]], changed: set[str]
-) -> list[Interval]:
-    """The months of which features must be computed anew.
+def months(spec: ModelSpec, interval: Interval) -> list[Interval]:
+    """The whole months of the training window, to the interval's end: those whose feature rows a run reads."""
+    first = spec.windows.split(interval, spec.data_from).train.start.replace(day=1, hour=0, minute=0, second=0)
+    return Interval(start=max(spec.data_from, first), end=interval.end).months()
 
-    A month whose raw rows changed also changes those that look back on it, so everything from the first changed
-    month on is computed again; tables that come out the same are not written.
 
-    Args:
-        spec: The model.
-        interval: The run's interval.
-        present: For each view, the months of which it has rows.
-        changed: Months whose raw rows this run changed.
-    """
-    train = spec.windows.split(interval, spec.data_from).train
-    held = set.intersection(*present.values()) if present else set()
-    first_changed = min(changed, default="9999-99")
-    return [
-        month
-        for month in Interval(start=train.start, end=interval.end).months()
-        if (name := f"{month.start:%Y-%m}") >= first_changed or name not in held or month.start >= interval.start
-    ]
+def newest(frames: Iterable[pd.DataFrame]) -> datetime | None:
+    """Newest event time of the frames' rows; `None` where there are none."""
+    times = [frame[EVENT_TIME].max() for frame in frames if len(frame)]
+    return max(times, default=None)
+
+
+def note(month: Interval, inputs: str) -> pd.DataFrame:
+    """One row that says what a month's feature rows were computed from: `month` (UTC), `inputs` (digest)."""
+    return pd.DataFrame({MONTH: [pd.Timestamp(month.start).as_unit("us")], "inputs": [inputs]})
+
+
+def noted(notes: pd.DataFrame) -> dict[datetime, str]:
+    """The digest of the inputs of each month that was built, by the month's start."""
+    return {month.to_pydatetime(): str(inputs) for month, inputs in zip(notes[MONTH], notes["inputs"], strict=True)}

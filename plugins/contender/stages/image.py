@@ -125,7 +125,9 @@ def golden(bundle: Path) -> Golden:
     )
 
 
-def prove(answers: list[float], expected: Golden, *, image: str, digest: str, size_mb: float) -> ImageProof:
+def prove(
+    answers: list[float], expected: Golden, *, image: str, digest: str, model_digest: str, size_mb: float
+) -> ImageProof:
     """Compare the served answers with those of the training process.
 
     Args:
@@ -133,6 +135,7 @@ def prove(answers: list[float], expected: Golden, *, image: str, digest: str, si
         expected: The golden requests.
         image: Tag of the image that answered.
         digest: Its content-addressed ID.
+        model_digest: SHA-256 of the model that is in it.
         size_mb: Its size in 10^6 bytes.
 
     Raises:
@@ -159,7 +162,12 @@ def prove(answers: list[float], expected: Golden, *, image: str, digest: str, si
             next_step="compare the ONNX Runtime and numpy of both environments; the model is not promoted",
         )
     return ImageProof(
-        image=image, digest=digest, answered=len(answers), largest_difference=max(differences), size_mb=size_mb
+        image=image,
+        digest=digest,
+        model_digest=model_digest,
+        answered=len(answers),
+        largest_difference=max(differences),
+        size_mb=size_mb,
     )
 
 

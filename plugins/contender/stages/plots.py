@@ -27,7 +27,7 @@ def figures(content: bytes, rows: pd.DataFrame, spec: ModelSpec) -> dict[str, Fi
         spec: The model.
     """
     labels = rows[spec.label].astype("int64").to_numpy()
-    predicted = scores(content, inputs(rows, spec))
+    predicted = scores(content, inputs(rows, spec.columns))
     curves: dict[str, Any] = {
         "roc": lambda ax: RocCurveDisplay.from_predictions(labels, predicted, ax=ax, plot_chance_level=True),
         "precision_recall": lambda ax: PrecisionRecallDisplay.from_predictions(labels, predicted, ax=ax),
@@ -48,7 +48,7 @@ def _importance(content: bytes, rows: pd.DataFrame, spec: ModelSpec, ax: Any) ->
     """Increase of the log loss when one column is permuted (permutation importance, Breiman 2001)."""
     random = np.random.default_rng(spec.seed)
     some = rows.sample(min(IMPORTANCE_ROWS, len(rows)), random_state=spec.seed)
-    labels, frame = some[spec.label].astype("int64"), inputs(some, spec)
+    labels, frame = some[spec.label].astype("int64"), inputs(some, spec.columns)
     before = log_loss(labels, scores(content, frame), labels=[0, 1])
     increase = {}
     for name in frame.columns:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -19,7 +19,7 @@ from sklearn.metrics import brier_score_loss, log_loss, roc_auc_score
 from contender.core.errors import ModelNotFaithful, NoLabels
 from contender.core.interval import Interval
 from contender.core.naming import DUE_AT, EVENT_TIME
-from contender.core.spec import ModelSpec, Split
+from contender.core.spec import Column, ModelSpec, Split
 
 TOLERANCE = 1e-5  # float32 scores of two hundred trees differ by about 1e-7 between scikit-learn and ONNX Runtime
 GOLDEN_REQUESTS = 20
@@ -75,14 +75,14 @@ def restore(stored: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     return train, holdout
 
 
-def inputs(frame: pd.DataFrame, spec: ModelSpec) -> pd.DataFrame:
-    """The model's inputs: numbers as float32 (missing as NaN), categories as text (missing as empty)."""
+def inputs(frame: pd.DataFrame, columns: Sequence[Column]) -> pd.DataFrame:
+    """A model's inputs: numbers as float32 (missing as NaN), categories as text (missing as empty)."""
     return pd.DataFrame(
         {
             column.name: frame[column.name].astype("float32")
             if column.kind == "number"
             else frame[column.name].astype(object).where(frame[column.name].notna(), "")
-            for column in spec.columns
+            for column in columns
         }
     )
 
@@ -90,7 +90,7 @@ def inputs(frame: pd.DataFrame, spec: ModelSpec) -> pd.DataFrame:
 def fit(make: MakeEstimator, parameters: dict[str, Any], rows: pd.DataFrame, spec: ModelSpec) -> Estimator:
     """Fit the model's estimator on labelled rows."""
     model = make(parameters, numbers=spec.inputs("number"), categories=spec.inputs("category"), seed=spec.seed)
-    return model.fit(inputs(rows, spec), rows[spec.label].astype("int64"))
+    return model.fit(inputs(rows, spec.columns), rows[spec.label].astype("int64"))
 
 
 def trial_score(make: MakeEstimator, parameters: dict[str, Any], rows: pd.DataFrame, spec: ModelSpec) -> float:
@@ -107,7 +107,7 @@ def trial_score(make: MakeEstimator, parameters: dict[str, Any], rows: pd.DataFr
     older = rows[rows[LABEL_KNOWN_AT] <= newest_from]
     newest = rows[rows[DUE_AT] >= newest_from]
     model = fit(make, parameters, older, spec)
-    scores = model.predict_proba(inputs(newest, spec))[:, 1]
+    scores = model.predict_proba(inputs(newest, spec.columns))[:, 1]
     return float(log_loss(newest[spec.label].astype("int64"), scores, labels=[0, 1]))
 
 
@@ -149,7 +149,7 @@ def store(model: Estimator, rows: pd.DataFrame, spec: ModelSpec) -> StoredModel:
         warnings.filterwarnings("ignore", message="Field onnx.AttributeProto", category=DeprecationWarning)
         onnx = to_onnx(model, initial_types=types, options={"zipmap": False}, target_opset=ONNX_OPSET)
     content = onnx.SerializeToString()
-    frame = inputs(rows, spec)
+    frame = inputs(rows, spec.columns)
     difference = np.abs(scores(content, frame) - model.predict_proba(frame)[:, 1])
     largest = float(difference.max(initial=0.0))
     if not largest <= TOLERANCE:
@@ -187,7 +187,7 @@ def golden(content: bytes, rows: pd.DataFrame, spec: ModelSpec) -> dict[str, Any
         `{"tolerance": float, "requests": [{"inputs": {column: value}, "output": probability}, ...]}`.
     """
     picked = np.unique(np.linspace(0, len(rows) - 1, num=min(GOLDEN_REQUESTS, len(rows))).astype(int))
-    frame = inputs(rows.iloc[picked], spec).reset_index(drop=True)
+    frame = inputs(rows.iloc[picked], spec.columns).reset_index(drop=True)
     answers = scores(content, frame)
     records = frame.astype(object).where(frame.notna(), None).to_dict("records")
     requests = [
@@ -204,7 +204,7 @@ def _plain(value: Any) -> Any:
 def metrics(content: bytes, rows: pd.DataFrame, spec: ModelSpec) -> dict[str, float]:
     """Figures of a stored model on labelled rows: `auc`, `log_loss`, `brier`, `label_share`."""
     labels = rows[spec.label].astype("int64")
-    predicted = scores(content, inputs(rows, spec))
+    predicted = scores(content, inputs(rows, spec.columns))
     return {
         "auc": float(roc_auc_score(labels, predicted)) if labels.nunique() > 1 else 0.5,
         "log_loss": float(log_loss(labels, predicted, labels=[0, 1])),

@@ -19,6 +19,7 @@ def clean(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
         "ONLINE_STORE",
         "SOURCE",
         "SERVING_BASE",
+        "MLFLOW_UI",
     ):
         monkeypatch.delenv(f"CONTENDER_{name}", raising=False)
     return monkeypatch

@@ -50,7 +50,7 @@ def test_spec_names_features_and_inputs_in_the_order_of_columns() -> None:
         ({"columns": (Column(name="age", source="request"),) * 2}, "column names must differ; repeated: age"),
         ({"tables": (Table(name="visits", time_column=None, key=("id",)),) * 2}, "table names must differ"),
         ({"data_until": DATA_FROM}, "is not after data_from"),
-        ({"schedule": "@daily"}, "leaves no holdout in an interval of 1 days"),
+        ({"schedule": "@daily"}, "Input should be '@monthly', '@quarterly' or '@yearly'"),
         ({"data_from": datetime(2013, 1, 1)}, "where: data_from"),  # noqa: DTZ001
         ({"label_share": 0}, "where: label_share"),
     ],
