@@ -186,6 +186,26 @@ def test_run_broken_bundle_ends_with_its_log(engine: Engine, client: docker.Dock
     assert proofs(client) == before
 
 
+def test_build_behind_a_proxy_and_a_private_index_keeps_no_trace_of_them(
+    engine: Engine, client: docker.DockerClient, tmp_path: Path
+) -> None:
+    copied = "COPY requirements.txt /requirements.txt\n"
+    recipe = (image.RECIPE / "Dockerfile").read_text(encoding="utf-8")
+    assert copied in recipe
+    seen = 'RUN test "$HTTPS_PROXY" = http://u:secret@127.0.0.1:9 && test "$PIP_INDEX_URL" = https://u:secret@mirror/\n'
+    (tmp_path / "Dockerfile").write_text(recipe.replace(copied, copied + seen))
+    (tmp_path / "requirements.txt").write_text("# nothing to install\n")
+    plan = image.runtime(recipe=tmp_path)
+    reached = {"HTTPS_PROXY": "http://u:secret@127.0.0.1:9", "PIP_INDEX_URL": "https://u:secret@mirror/"}
+    try:
+        assert engine.ensure(plan, reach=reached).tag == plan.tag
+        kept = json.dumps([client.api.history(plan.tag), client.images.get(plan.tag).attrs])
+        assert "contender.serving.app" in kept
+        assert "secret" not in kept
+    finally:
+        client.images.remove(plan.tag)
+
+
 def test_build_failing_step_says_its_last_lines(engine: Engine) -> None:
     recipe = f"FROM {base(engine)}\nRUN echo the reason is this && exit 3\n"
     plan = Build(tag="contender/test-failing:1", context={"Dockerfile": recipe.encode()})

@@ -23,10 +23,13 @@ from contender.core.errors import EngineUnavailable, ImageFailed
 
 log = logging.getLogger(__name__)
 
-CONNECT_SECONDS = 3
+CONNECT_SECONDS = 10
 # The longest silence of the engine: a step of a build may download for minutes without a word.
 SILENCE_SECONDS = 600
 READY_SECONDS = 60
+# How a build reaches the world: settings of the machine that builds, not of what is built.
+REACH = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")
+INDEXES = ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL")
 PORT = "8080/tcp"
 TAIL = 20
 # What the SDK raises when the other end of the connection goes away.
@@ -105,20 +108,23 @@ class Engine:
         self._client = client
 
     @classmethod
-    def connect(cls) -> Engine:
+    def connect(cls, *, within_s: int = CONNECT_SECONDS) -> Engine:
         """The engine that `DOCKER_HOST` names, or the local one.
 
+        Args:
+            within_s: How long it may take to answer; one that is busy building takes its time.
+
         Raises:
-            EngineUnavailable: None answers within `CONNECT_SECONDS`.
+            EngineUnavailable: None answers within `within_s`.
         """
         try:
-            client = docker.from_env(timeout=CONNECT_SECONDS)
+            client = docker.from_env(timeout=within_s)
             client.ping()
         except (docker.errors.DockerException, *GONE) as error:
             raise EngineUnavailable(
                 "no Docker engine answers",
                 where="DOCKER_HOST",
-                expected=f"an engine that answers within {CONNECT_SECONDS} s",
+                expected=f"an engine that answers within {within_s} s",
                 got=error,
                 next_step="start Docker, or set DOCKER_HOST to an engine",
             ) from error
@@ -135,16 +141,17 @@ class Engine:
             raise _gone(f"looking for {tag}", error) from error
         return Built(tag=tag, digest=image.id, size_mb=round(image.attrs["Size"] / 1e6, 1))
 
-    def ensure(self, plan: Plan) -> Built:
-        """The image of a plan whose tag follows from its content: built only where it is absent."""
-        return self.find(plan.tag) or self.build(plan)
+    def ensure(self, plan: Plan, *, reach: Mapping[str, str] | None = None) -> Built:
+        """The image of a plan whose tag follows from its content: built, as `build` does, only where it is absent."""
+        return self.find(plan.tag) or self.build(plan, reach=reach)
 
-    def build(self, plan: Plan, *, fresh: bool = False) -> Built:
+    def build(self, plan: Plan, *, fresh: bool = False, reach: Mapping[str, str] | None = None) -> Built:
         """Build an image; its tag is set after the last step alone, so that a tag always means a whole image.
 
         Args:
             plan: What to build.
             fresh: Use no layer of an earlier build.
+            reach: Further build arguments that change the way to the packages, not the packages: `reach()`.
 
         Raises:
             ImageFailed: A step failed; with the last lines of its output.
@@ -156,7 +163,7 @@ class Engine:
             for event in self._client.api.build(
                 fileobj=io.BytesIO(context_tar(plan.context)),
                 custom_context=True,
-                buildargs=plan.arguments,
+                buildargs={**plan.arguments, **(reach or {})},
                 labels=plan.labels,
                 nocache=fresh,
                 rm=True,
@@ -226,6 +233,15 @@ class Engine:
             yield Served(url=_wait_until_ready(container, image, ready_within_s), container=container)
         finally:
             _remove(container, image)
+
+
+def reach(env: Mapping[str, str]) -> dict[str, str]:
+    """The build arguments that an environment sets for proxies and package indexes.
+
+    They may hold passwords. Docker keeps the proxies' out of an image's history by itself, as long as no Dockerfile
+    declares them; the recipe declares the indexes in a stage that the image does not contain.
+    """
+    return {name: env[name] for name in (*REACH, *INDEXES) if env.get(name)}
 
 
 def context_tar(context: Mapping[str, bytes]) -> bytes:
