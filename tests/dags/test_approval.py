@@ -30,7 +30,7 @@ EVIDENCE = Evidence(
 @pytest.fixture
 def approve() -> Any:
     """The task `promote.approve`, its arguments filled in."""
-    task = model_dags(SPEC, doc=None)[0].task_dict["promote.approve"]
+    task: Any = model_dags(SPEC, doc=None)[0].task_dict["promote.approve"]
     task.fitted, task.verdict = {"version": "4"}, VERDICT.facts()
     return task
 

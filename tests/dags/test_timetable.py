@@ -8,13 +8,14 @@ from typing import Any
 
 import pendulum
 import pytest
+from airflow.sdk.api.datamodels._generated import DagRunType
 from airflow.serialization.decoders import decode_timetable
 from airflow.serialization.encoders import encode_timetable
 from airflow.timetables.base import TimeRestriction
 
 from contender.core.errors import IntervalError
 from contender.core.interval import Interval
-from contender.operators.base import run_interval
+from contender.operators.base import run_interval, run_type
 from contender.operators.timetable import IntervalsWithData
 from flight_delay.dag import SPEC
 
@@ -110,6 +111,11 @@ def test_run_interval_without_data_names_the_bounds(run: Any) -> None:
     with pytest.raises(IntervalError, match=r"2013-01-01/2014-01-01") as raised:
         run_interval(run, SPEC)
     assert "the interval has no data" in str(raised.value)
+
+
+@pytest.mark.parametrize("kind", [DagRunType.BACKFILL, "backfill"], ids=["in a worker", "in this process"])
+def test_run_type_is_the_word_that_airflow_stores(kind: Any) -> None:
+    assert run_type(context(run_type=kind)) == "backfill"
 
 
 def test_run_interval_of_data_without_an_end_must_be_given() -> None:

@@ -6,7 +6,7 @@ import importlib
 from collections.abc import Callable
 from typing import Any, Protocol, cast
 
-from airflow.sdk import BaseOperator, Context
+from airflow.sdk import BaseOperator, BaseOperatorLink, Context
 from pendulum import instance
 
 from contender.core import naming
@@ -24,6 +24,19 @@ class ModelFunctions(Protocol):
     examples: Callable[..., Any]
     estimator: Callable[..., Any]
     search_space: Callable[[], dict[str, Any]]
+
+
+class PushedLink(BaseOperatorLink):
+    """A button on the task's page to the address that the task pushed as XCom under the link's key.
+
+    Airflow asks for it when the task ends, failed ones too: push the address as soon as it is known.
+    """
+
+    def get_link(self, operator: BaseOperator, *, ti_key: Any) -> str:
+        """The address; empty where the task pushed none."""
+        from airflow.sdk.execution_time.xcom import XCom  # the configured backend, chosen when it is imported
+
+        return str(XCom.get_value(ti_key=ti_key, key=self.xcom_key) or "")
 
 
 class ModelOperator(BaseOperator):
@@ -57,7 +70,7 @@ def run_interval(context: Context, spec: ModelSpec) -> Interval:
         return _within_data(Interval.parse(str(asked)), spec)
     run = context["dag_run"]
     start, end = run.data_interval_start, run.data_interval_end
-    scheduled = str(run.run_type) in {"scheduled", "backfill"}
+    scheduled = run_type(context) in {"scheduled", "backfill"}
     if start is not None and end is not None and start < end and (scheduled or _has_data(end, spec)):
         return _within_data(Interval(start=start, end=end), spec)
     if spec.data_until is None:
@@ -73,11 +86,28 @@ def run_interval(context: Context, spec: ModelSpec) -> Interval:
     return Interval(start=newest.start, end=newest.end)
 
 
+def run_type(context: Context) -> str:
+    """What started the run: `manual`, `scheduled`, `backfill`, `asset_triggered`.
+
+    In a worker it is an enumeration whose text is its Python name.
+    """
+    kind = context["dag_run"].run_type
+    return str(getattr(kind, "value", kind))
+
+
 def _has_data(end: Any, spec: ModelSpec) -> bool:
     return bool(end > spec.data_from and (spec.data_until is None or end <= spec.data_until))
 
 
 def _within_data(interval: Interval, spec: ModelSpec) -> Interval:
+    if not interval.is_whole_months():
+        raise IntervalError(
+            "the interval is not made of whole months",
+            where=f"{spec.name}: interval",
+            expected="whole calendar months, UTC: data is brought in, checked and kept by the month",
+            got=str(interval),
+            next_step="trigger the run with a month, e.g. 2013-06, or several, e.g. 2013-03-01/2013-06-01",
+        )
     if interval.start < spec.data_from or (spec.data_until is not None and interval.end > spec.data_until):
         until = spec.data_until.date().isoformat() if spec.data_until else "now on"
         raise IntervalError(

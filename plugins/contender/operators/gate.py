@@ -15,7 +15,7 @@ from contender.core.interval import Interval
 from contender.core.manifest import digest_of
 from contender.core.results import Evidence, Verdict
 from contender.core.settings import settings
-from contender.operators.base import ModelOperator, run_interval
+from contender.operators.base import ModelOperator, run_interval, run_type
 from contender.operators.train import read_training_set
 
 COLOUR = "#fadbd8"
@@ -119,7 +119,7 @@ def record_decision(
     decisions.append(
         settings().decisions / f"{model}.jsonl",
         decisions.Decision(
-            model=model, kind=kind, subject=f"version {version}", actor=actor or f"airflow:{run.run_type}",
+            model=model, kind=kind, subject=f"version {version}", actor=actor or f"airflow:{run_type(context)}",
             interval=interval,
             verdict=verdict.verdict, reasons=verdict.reasons, evidence_digest=verdict.evidence_digest,
             policy_digest=policy_digest, run=run.run_id, time=time or run.run_after,

@@ -5,28 +5,85 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from airflow.providers.standard.operators.hitl import ApprovalOperator
-from airflow.sdk import Asset, Context
+from airflow.sdk import Asset, Context, Param
 
 from contender.core import naming
 from contender.core.errors import PromotionRefused
 from contender.core.interval import Interval
 from contender.core.manifest import Release, digest_of
-from contender.core.results import Evidence, ImageProof, Snapshot, Verdict
+from contender.core.results import Evidence, ImageProof, Result, Snapshot, Verdict
 from contender.core.settings import settings
 from contender.operators.base import ModelOperator, run_interval
 from contender.operators.gate import record_decision
 
 COLOUR = "#d1f2eb"
+COMMENT = "comment"  # parameter of the request for approval
+SPOKEN = {ApprovalOperator.APPROVE: "approved", ApprovalOperator.REJECT: "rejected"}
 
 
-class PromoteApprove(ApprovalOperator):
-    """Wait for a person's word where the run's parameter `approval` asks for it; otherwise go on at once."""
+class Answer(Result):
+    """What a person said when asked to approve a promotion.
 
+    Attributes:
+        answer: `Approve` or `Reject`.
+        by: Who answered, by the name that Airflow knows.
+        comment: Why, or empty.
+    """
+
+    answer: str
+    by: str
+    comment: str = ""
+
+    def __str__(self) -> str:
+        said = f"{SPOKEN[self.answer]} by {self.by}"
+        return f"{said}: {self.comment}" if self.comment else said
+
+
+# What a person who is asked gets to see: the figures of `gate.measure` and the reasons of `gate.decide`.
+EVIDENCE = """\
+{% set seen = ti.xcom_pull(task_ids='gate.measure') %}\
+{% set said = ti.xcom_pull(task_ids='gate.decide', key='verdict') %}\
+The gate says **{{ said.verdict }}**: {{ seen.rows }} rows in {{ seen.clusters }} clusters of the holdout.
+
+| metric | challenger | {{ seen.reference }} | improvement | interval |
+|---|---|---|---|---|
+{% for metric, better in seen.improvement.items() -%}
+| {{ metric }} | {{ '%.4f' % seen.challenger[metric].value }} | {{ '%.4f' % seen.champion[metric].value }} \
+| {{ '%+.4f' % better.value }} \
+| {% if better.low is none %}none{% else %}{{ '%+.4f' % better.low }} to {{ '%+.4f' % better.high }}{% endif %} |
+{% endfor %}
+{% for reason in said.reasons -%}
+- {{ reason }}
+{% endfor %}
+"""
+
+
+class PromoteApprove(ApprovalOperator, ModelOperator):
+    """Wait for a person's word where the run's parameter `approval` asks for it; otherwise go on at once.
+
+    The answer is put on record, with who gave it: an approval as a decision, a rejection as what it is to the gate's
+    verdict, an override. After a rejection `promote.release` is skipped.
+
+    Args:
+        fitted: What `TrainFit` returned (templated).
+        verdict: What `GateDecide` left (templated).
+        subject, body: What the person is asked (templated).
+    """
+
+    template_fields: Sequence[str] = (*ApprovalOperator.template_fields, "fitted", "verdict")
     ui_color = COLOUR
+
+    def __init__(self, *, fitted: Any, verdict: Any, **kwargs: Any) -> None:
+        # The DAG's own parameters, which Airflow adds to each task's, are no part of the request's form.
+        kwargs["params"] = {COMMENT: _comment()}
+        super().__init__(**kwargs)
+        self.fitted = fitted
+        self.verdict = verdict
 
     def execute(self, context: Context) -> Any:
         """Park until somebody answers, or return at once."""
@@ -35,6 +92,37 @@ class PromoteApprove(ApprovalOperator):
         self.log.info("approval was not asked for: the parameter `approval` is off")
         return None
 
+    def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
+        """Put the answer on record, then act on it.
+
+        Returns:
+            `answer`, `by` and `comment`; nothing where the answer is a rejection.
+        """
+        if "error" in event:
+            return super().execute_complete(context, event)
+        self.validate_chosen_options(event["chosen_options"])
+        given = Answer(
+            answer=event["chosen_options"][0],
+            by=event["responded_by_user"]["name"],
+            comment=str((event["params_input"] or {}).get(COMMENT) or "").strip(),
+        )
+        self._record(context, given, event["responded_at"])
+        super().execute_complete(context, event)
+        return given.facts()
+
+    def _record(self, context: Context, given: Answer, when: datetime) -> None:
+        gate = Verdict.model_validate(self.verdict)
+        approved = given.answer == self.APPROVE
+        verdict = Verdict(
+            verdict="promote" if approved else "reject", reasons=(str(given),), evidence_digest=gate.evidence_digest
+        )
+        record_decision(
+            self.spec.name, context, "decision" if approved else "override", self.fitted["version"],
+            run_interval(context, self.spec), verdict, digest_of(self.spec.gate.model_dump(mode="json")),
+            actor=given.by, time=when,
+        )  # fmt: skip
+        self.log.info("%s", given)
+
 
 class PromoteRelease(ModelOperator):
     """Write the release manifest and move the alias `champion`.
@@ -42,21 +130,23 @@ class PromoteRelease(ModelOperator):
     Args:
         assembled, materialised, fitted, evidence, verdict: What the stages before returned (templated).
         proof: What `ImageProve` returned, or nothing (templated).
+        approval: What `PromoteApprove` returned, or nothing (templated).
         skipped: Why there is no image, or nothing (templated).
     """
 
     template_fields: Sequence[str] = (
-        "assembled", "materialised", "fitted", "evidence", "verdict", "proof", "skipped",
+        "assembled", "materialised", "fitted", "evidence", "verdict", "proof", "skipped", "approval",
     )  # fmt: skip
     ui_color = COLOUR
 
     def __init__(
         self, *, assembled: Any, materialised: Any, fitted: Any, evidence: Any, verdict: Any, proof: Any, skipped: Any,
-        **kwargs: Any,
+        approval: Any = None, **kwargs: Any,
     ) -> None:  # fmt: skip
         super().__init__(outlets=[Asset(naming.asset_name(kwargs["spec"].name))], **kwargs)
         self.assembled, self.materialised, self.fitted = assembled, materialised, fitted
         self.evidence, self.verdict, self.proof, self.skipped = evidence, verdict, proof, skipped
+        self.approval = approval
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Promote, unless the policy needs an image and there is none, or the champion changed since it was measured.
@@ -67,25 +157,28 @@ class PromoteRelease(ModelOperator):
         from contender.adapters.tracking import Tracking
 
         tracking = Tracking(self.spec.name)
-        release = self._release(run_interval(context, self.spec))
+        version = tracking.version(self.fitted["version"])
+        release = self._release(run_interval(context, self.spec), version.run_id)
         self._require_servable(release)
         self._require_same_champion(tracking, release)
-        version = tracking.version(release.version)
         manifest = settings().releases / self.spec.name / release.version / "release.json"
         _write(manifest, release)
         tracking.log_manifest(version, release.facts())
         tracking.set_alias(naming.CHAMPION, release.version)
-        record_decision(self.spec.name, context, "promotion", release.version, release.interval, release.verdict,
-                        digest_of(self.spec.gate.model_dump(mode="json")))  # fmt: skip
+        record_decision(self.spec.name, context, "promotion", release.version, release.interval,
+                        self._approved(release.verdict), digest_of(self.spec.gate.model_dump(mode="json")))  # fmt: skip
         facts: dict[str, Any] = {"version": release.version, "alias": naming.CHAMPION, "manifest": str(manifest),
                  "manifest_digest": digest_of(release.facts())}  # fmt: skip
         context["outlet_events"][Asset(naming.asset_name(self.spec.name))].extra = facts
         self.log.info("%s is now version %s: %s", naming.CHAMPION, release.version, manifest)
         return facts
 
-    def _release(self, interval: Interval) -> Release:
+    def _release(self, interval: Interval, run_id: str) -> Release:
         from contender.adapters.revision import code_revision, lock_digest
 
+        proof = ImageProof.model_validate(self.proof) if self.proof else None
+        if proof is not None and proof.model_digest != self.fitted["model_digest"]:
+            proof = None  # of an earlier attempt of this run: a skipped task leaves its old result behind
         return Release(
             model=self.spec.name, version=self.fitted["version"], interval=interval,
             train=Interval.parse(self.assembled["train"]), holdout=Interval.parse(self.assembled["holdout"]),
@@ -94,11 +187,16 @@ class PromoteRelease(ModelOperator):
             features_digest=self.materialised["digest"],
             training_set=Snapshot.model_validate(self.assembled["training_set"]),
             parameters=self.fitted["parameters"], seed=self.spec.seed, model_digest=self.fitted["model_digest"],
-            run_id=self.fitted["run_id"], evidence=Evidence.model_validate(self.evidence),
+            run_id=run_id, evidence=Evidence.model_validate(self.evidence),
             verdict=Verdict.model_validate(self.verdict),
-            image=ImageProof.model_validate(self.proof) if self.proof else None,
-            image_skipped="" if self.proof else str(self.skipped or "the image tasks did not run"),
+            image=proof, image_skipped="" if proof else str(self.skipped or "the image tasks did not run"),
         )  # fmt: skip
+
+    def _approved(self, verdict: Verdict) -> Verdict:
+        """The gate's verdict and, where a person was asked, who approved."""
+        if not isinstance(self.approval, dict):
+            return verdict
+        return verdict.model_copy(update={"reasons": (*verdict.reasons, str(Answer.model_validate(self.approval)))})
 
     def _require_servable(self, release: Release) -> None:
         if self.spec.gate.require_image and release.image is None:
@@ -122,6 +220,12 @@ class PromoteRelease(ModelOperator):
                 got=now,
                 next_step="clear gate.measure: the challenger is then measured against the new champion",
             )
+
+
+def _comment() -> Param:
+    """A field that may stay empty: a plain string would have to be filled in before *Approve* can be pressed."""
+    described = "Goes on record with the answer."
+    return Param(None, type=["null", "string"], source="task", title="Comment", description=described)
 
 
 def _write(path: Path, release: Release) -> None:
