@@ -139,7 +139,8 @@ def test_data_docs_need_the_login_and_stay_in_their_folder(home: Path) -> None:
         http.headers["Authorization"] = f"Bearer {token}"
         assert "a report" in http.get(f"{url}/toy/report.html").text
         assert "toy/report.html" in http.get(f"{url}/").text
-        for path in ("..%2fairflow%2fpasswords.json", "%2fetc%2fpasswd", "toy/..%2f..%2fplatform.json"):
+        assert '<a href="report.html">' in http.get(f"{url}/toy/").text
+        for path in ("..%2fairflow%2fpasswords.json", "%2fetc%2fpasswd", "toy/..%2f..%2fplatform.json", "..%2f"):
             assert http.get(f"{url}/{path}").status_code == 404, path
 
 

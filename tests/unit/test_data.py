@@ -93,3 +93,10 @@ def test_require_valid_names_every_table_that_failed() -> None:
         data.require_valid({"flights 2013-01": ("key: not unique",), "weather 2013-01": (), "planes": ("no rows",)})
     assert raised.value.where == "flights 2013-01, planes"
     assert raised.value.got == "flights 2013-01: key: not unique, planes: no rows"
+
+
+def test_require_valid_names_the_reports_of_the_tables_that_failed() -> None:
+    pages = {"flights 2013-01": "http://host/flights.html", "weather 2013-01": "http://host/weather.html"}
+    with pytest.raises(ValidationFailed) as raised:
+        data.require_valid({"flights 2013-01": ("key: not unique",), "weather 2013-01": ()}, pages)
+    assert raised.value.next_step.startswith("open http://host/flights.html; mend the source")

@@ -40,6 +40,7 @@ def environment(home: Path, ports: Ports, user: Mapping[str, str] | None = None)
     ours = {
         "CONTENDER_HOME": str(home),
         "CONTENDER_MODELS": str(models),
+        "CONTENDER_MLFLOW_UI": _mlflow_ui(values["MLFLOW_TRACKING_URI"], ports),
         "PYTHONPATH": os.pathsep.join(_python_path(models, user.get("PYTHONPATH", ""))),
         "PATH": os.pathsep.join(_unique([str(Path(sys.executable).parent), user.get("PATH", os.defpath)])),
         **_airflow_places(home, ports, models),
@@ -111,6 +112,11 @@ def _mlflow(home: Path) -> dict[str, str]:
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
         "GIT_PYTHON_REFRESH": "quiet",
     }
+
+
+def _mlflow_ui(tracking: str, ports: Ports) -> str:
+    """A server of the user's shows its runs itself; a database is shown by ours."""
+    return tracking if tracking.startswith("http") else f"http://{HOST}:{ports.mlflow}"
 
 
 def _feast() -> dict[str, str]:

@@ -60,8 +60,7 @@ class Platform:
     @property
     def mlflow_url(self) -> str:
         """MLflow's UI: ours, or the server the user's `MLFLOW_TRACKING_URI` names."""
-        uri = self.env["MLFLOW_TRACKING_URI"]
-        return uri if uri.startswith("http") else f"http://{HOST}:{self.ports.mlflow}"
+        return self.env["CONTENDER_MLFLOW_UI"]
 
     @property
     def serving_url(self) -> str:

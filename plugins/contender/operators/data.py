@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from airflow.sdk import Context
+from airflow.sdk.configuration import conf
 
 from contender.core import naming
 from contender.core.interval import Interval
 from contender.core.settings import settings
 from contender.core.spec import Table
-from contender.operators.base import ModelOperator, run_interval
+from contender.operators.base import ModelOperator, PushedLink, run_interval
+
+
+class DataDocsLink(PushedLink):
+    """The reports of the run's own interval; where tables failed, the first failed one's report."""
+
+    name = "Data docs"
 
 
 class DataValidate(ModelOperator):
     """Read the months that are needed, check them against the suites, and stage them with their verdicts."""
 
+    operator_extra_links = (DataDocsLink(),)
     ui_color = "#d6eaf8"
 
     def execute(self, context: Context) -> dict[str, Any]:
@@ -36,7 +45,13 @@ class DataValidate(ModelOperator):
         frames = {table.name: self.functions.read(table.name, settings().source) for table in self.spec.tables}
         checked = [(table, month, *self._check(table, frames[table.name], month))
                    for table in self.spec.tables for month in self._slices(table, months)]  # fmt: skip
-        data.require_valid({f"{table.name} {month}": found.critical for table, month, _, found in checked})
+        critical = {f"{table.name} {month}": found.critical for table, month, _, found in checked}
+        pages = {f"{table.name} {month}": _address(self._docs(table, month)) for table, month, _, _ in checked}
+        failed = [pages[name] for name, lines in critical.items() if lines]
+        folder = settings().data_docs / self.spec.name / f"{interval.start:%Y-%m-%d}"
+        link = failed[0] if failed else f"{_address(folder)}/"
+        context["ti"].xcom_push(key=self.operator_extra_links[0].xcom_key, value=link)
+        data.require_valid(critical, pages)
         for table, month, rows, found in checked:
             self.log.info("%s %s: %d rows, %d quarantined", table.name, month, found.rows, len(found.quarantine))
             lake.write(
@@ -66,16 +81,15 @@ class DataValidate(ModelOperator):
         write_docs(found, self._docs(table, month), title=f"{self.spec.name}: {table.name} {month}")
         return rows, found
 
-    def _docs(self, table: Table, month: Interval) -> Any:
+    def _docs(self, table: Table, month: Interval) -> Path:
         return settings().data_docs / self.spec.name / f"{month.start:%Y-%m-%d}" / f"{table.name}.html"
 
     def _report(self, table: Table, month: Interval, found: Any) -> dict[str, Any]:
-        page = self._docs(table, month).relative_to(settings().data_docs)
         return {
             "rows": found.rows,
             "quarantined": len(found.quarantine),
             "warnings": list(found.warnings),
-            "docs": f"/contender/data_docs/{page}",
+            "docs": _page(self._docs(table, month)),
         }
 
 
@@ -97,12 +111,12 @@ class DataLoad(ModelOperator):
         """Load every staged month.
 
         Returns:
-            `snapshots` of the raw tables over the run's interval, and `changed`, the months whose rows are new.
+            `snapshots` of the raw tables over the run's interval, and `written`, the slices whose rows are new.
         """
         from contender.adapters.lake import Lake
         from contender.stages import data
 
-        lake, changed, snapshots = Lake(settings().lake), set(), []
+        lake, written, snapshots = Lake(settings().lake), [], []
         for table in self.spec.tables:
             months = [Interval.parse(month) for month in self.validated["months"]]
             for month in months if table.time_column else months[:1]:
@@ -114,10 +128,20 @@ class DataLoad(ModelOperator):
                 if len(quarantined) or lake.has(naming.quarantine_table(table.name)):
                     lake.write(naming.quarantine_table(table.name), quarantined, **part, commit=commit)
                 if snapshot.version != before:
-                    changed.add(f"{month.start:%Y-%m}")
+                    written.append(f"{table.name} {month.start:%Y-%m}" if table.time_column else table.name)
                 self.log.info("%s: %d rows, version %d", table.name, snapshot.rows, snapshot.version)
             snapshots.append(snapshot)
-        return {"snapshots": [snapshot.facts() for snapshot in snapshots], "changed": sorted(changed)}
+        return {"snapshots": [snapshot.facts() for snapshot in snapshots], "written": written}
+
+
+def _page(report: Path) -> str:
+    """Where Airflow's web server shows a report, or a folder of them."""
+    return f"/contender/data_docs/{report.relative_to(settings().data_docs)}"
+
+
+def _address(report: Path) -> str:
+    """The page's full address; without `[api] base_url` only what follows the host."""
+    return str(conf.get("api", "base_url", fallback="") or "").rstrip("/") + _page(report)
 
 
 def _staged(model: str, table: str) -> str:

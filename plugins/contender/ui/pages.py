@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from pathlib import Path
 
 from airflow.api_fastapi.core_api.security import requires_authenticated
 from fastapi import Depends, FastAPI, Request, Response
@@ -17,12 +18,10 @@ LISTED = 500
 app = FastAPI(dependencies=[Depends(requires_authenticated())], docs_url=None, redoc_url=None, openapi_url=None)
 
 
-@app.get("/data_docs/")
-def reports() -> HTMLResponse:
-    """Links to the newest reports."""
-    root = settings().data_docs
-    found = sorted(root.rglob("*.html"), key=lambda path: path.stat().st_mtime, reverse=True)[:LISTED]
-    names = [html.escape(path.relative_to(root).as_posix()) for path in found]
+def _listing(folder: Path) -> HTMLResponse:
+    """Links to the newest reports below a folder."""
+    found = sorted(folder.rglob("*.html"), key=lambda path: path.stat().st_mtime, reverse=True)[:LISTED]
+    names = [html.escape(path.relative_to(folder).as_posix()) for path in found]
     items = "".join(f'<li><a href="{name}">{name}</a></li>' for name in names)
     body = f"<ul>{items}</ul>" if items else "<p>No report yet: trigger a run; its task data.validate writes them.</p>"
     return HTMLResponse(f"<!doctype html><title>Data docs</title><h1>Data docs</h1>{body}")
@@ -30,6 +29,13 @@ def reports() -> HTMLResponse:
 
 @app.get("/data_docs/{path:path}")
 async def report(path: str, request: Request) -> Response:
-    """One file below the folder of the reports; `StaticFiles` refuses every path that leads out of it."""
+    """A folder's list of reports where the path ends with a slash, otherwise one file.
+
+    `StaticFiles` refuses every path that leads out of the folder of the reports.
+    """
+    root = settings().data_docs.resolve()
+    folder = (root / path).resolve()
+    if (not path or path.endswith("/")) and folder.is_relative_to(root):
+        return _listing(folder)
     files = StaticFiles(directory=settings().data_docs, check_dir=False)
     return await files.get_response(path, request.scope)

@@ -35,6 +35,18 @@ def test_environment_backend_set_by_user_wins(name: str) -> None:
     assert environment(HOME, PORTS, user={name: "mine"})[name] == "mine"
 
 
+@pytest.mark.parametrize(
+    ("tracking", "shown"),
+    [
+        ("", "http://127.0.0.1:2"),
+        ("postgresql://db/mlflow", "http://127.0.0.1:2"),
+        ("http://theirs:5", "http://theirs:5"),
+    ],
+)
+def test_environment_mlflow_ui_is_the_users_server_or_ours(tracking: str, shown: str) -> None:
+    assert environment(HOME, PORTS, user={"MLFLOW_TRACKING_URI": tracking})["CONTENDER_MLFLOW_UI"] == shown
+
+
 @pytest.mark.parametrize("name", ["AIRFLOW_HOME", "AIRFLOW__API__PORT", "AIRFLOW__CORE__DAGS_FOLDER"])
 def test_environment_place_of_another_installation_is_not_used(name: str) -> None:
     assert environment(HOME, PORTS, user={name: "theirs"})[name] != "theirs"
