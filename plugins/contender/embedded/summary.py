@@ -20,7 +20,7 @@ WANTED = (
 )
 WIDTH = 12
 SPOKEN = {
-    "promote": "PROMOTE: the challenger is the champion now",
+    "promote": "PROMOTE: the challenger is shown to be better",
     "hold": "HOLD: the champion stays, the evidence does not suffice",
     "reject": "REJECT: the challenger is not good enough",
 }

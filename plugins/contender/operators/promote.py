@@ -157,10 +157,10 @@ class PromoteRelease(ModelOperator):
         from contender.adapters.tracking import Tracking
 
         tracking = Tracking(self.spec.name)
+        self._require_same_champion(tracking)
         version = tracking.version(self.fitted["version"])
         release = self._release(run_interval(context, self.spec), version.run_id)
         self._require_servable(release)
-        self._require_same_champion(tracking, release)
         manifest = settings().releases / self.spec.name / release.version / "release.json"
         _write(manifest, release)
         tracking.log_manifest(version, release.facts())
@@ -208,14 +208,14 @@ class PromoteRelease(ModelOperator):
                 next_step="start a Docker engine and clear image.build",
             )
 
-    def _require_same_champion(self, tracking: Any, release: Release) -> None:
+    def _require_same_champion(self, tracking: Any) -> None:
         champion = tracking.aliased(naming.CHAMPION)
         now = f"version {champion.version}" if champion else self.spec.gate.baseline
-        measured = release.evidence.reference
-        if now != measured and not (champion and champion.version == release.version):
+        measured, version = str(self.evidence["reference"]), self.fitted["version"]
+        if now != measured and not (champion and champion.version == version):
             raise PromotionRefused(
                 "the champion changed since the challenger was measured against it",
-                where=f"{self.spec.name} version {release.version}",
+                where=f"{self.spec.name} version {version}",
                 expected=measured,
                 got=now,
                 next_step="clear gate.measure: the challenger is then measured against the new champion",
