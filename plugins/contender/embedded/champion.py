@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,9 +17,10 @@ import requests
 
 from contender.core.errors import ContenderError
 from contender.core.settings import ONLINE_STORE, settings
+from contender.embedded import home as places
 from contender.embedded import processes
 from contender.embedded.lifecycle import Platform, Say, StartFailed
-from contender.embedded.ports import HOST
+from contender.embedded.ports import HOST, Claims, choose_ports
 
 READY_SECONDS = 60.0
 POLL_SECONDS = 0.2
@@ -78,11 +80,13 @@ def serving_env(bundle: Path, home: Path, env: Mapping[str, str]) -> dict[str, s
     return {**env, "CONTENDER_BUNDLE": str(bundle), "CONTENDER_ONLINE_STORE": store}
 
 
-def ensure_served(platform: Platform, model: str, say: Say) -> str:
+def ensure_served(platform: Platform, model: str, say: Say) -> tuple[str, str]:
     """Serve the champion in the background; a server that already serves this version is left alone.
 
+    Its port is chosen again where another program has taken it since the platform's start.
+
     Returns:
-        The version that is served.
+        The version that is served, and the server's address.
 
     Raises:
         NoChampion: Nothing to serve.
@@ -92,14 +96,30 @@ def ensure_served(platform: Platform, model: str, say: Say) -> str:
     note = f"{model} {version} {_about(bundle).get('model_digest', '')}"
     record = processes.recorded(platform.home).get("serving")
     if record is not None and processes.is_alive(record):
-        if record.note == note and _is_ready(platform.serving_url):
-            return version
+        if record.note == note and _serves(record, platform):
+            return version, platform.serving_url
         processes.stop([record], platform.home, patience=10)
     say(f"Starting the serving process of {model} version {version}")
     env = serving_env(bundle, platform.home, platform.full_env())
-    started = processes.start("serving", command(platform.ports.serving), env, platform.home, note=note)
+    with Claims() as claims:
+        platform = _with_free_port(platform, claims)
+        started = processes.start("serving", command(platform.ports.serving), env, platform.home, note=note)
+        _wait_until_serving(started, platform)
+    return version, platform.serving_url
+
+
+def _with_free_port(platform: Platform, claims: Claims) -> Platform:
+    """The platform with a serving port that is free, remembered; the other ports are as they were."""
+    known = platform.ports.facts()
+    others = [port for name, port in known.items() if name != "serving"]
+    ports = choose_ports(known, others, free=claims.free)
+    places.remember(platform.home, ports=ports.facts())
+    return replace(platform, ports=ports)
+
+
+def _wait_until_serving(started: processes.Record, platform: Platform) -> None:
     deadline = time.monotonic() + READY_SECONDS
-    while not _is_ready(platform.serving_url):
+    while not _serves(started, platform):
         if not processes.is_alive(started) or time.monotonic() > deadline:
             log = processes.log_path(platform.home, "serving")
             raise StartFailed(
@@ -109,7 +129,11 @@ def ensure_served(platform: Platform, model: str, say: Say) -> str:
                 next_step="correct what the last lines name, then `make demo` again",
             )
         time.sleep(POLL_SECONDS)
-    return version
+
+
+def _serves(record: processes.Record, platform: Platform) -> bool:
+    """Whether this very process answers on the serving port that it is ready."""
+    return processes.listens(record, platform.ports.serving) and _is_ready(platform.serving_url)
 
 
 def example_request(model: str, interval_end: datetime) -> dict[str, Any] | None:

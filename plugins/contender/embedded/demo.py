@@ -160,16 +160,16 @@ def _serve_and_ask(platform: Platform, model: str, values: dict[tuple[str, str],
     """Serve the champion and make one prediction; after a hold or reject there may rightly be none to serve."""
     promoted = values.get(("promote.release", "return_value")) is not None
     try:
-        version = ensure_served(platform, model, say)
+        version, url = ensure_served(platform, model, say)
     except NoChampion as missing:
         if promoted:
             raise
         return f"  serving      nothing: {missing.what} ({missing.got})"
-    lines = [f"  serving      version {version} at {platform.serving_url}"]
+    lines = [f"  serving      version {version} at {url}"]
     request = example_request(model, Interval.parse(interval).end)
     if request is None:
         return "\n".join([*lines, f"  prediction   none asked: {model} has no example_request.json"])
-    answer, took = predict(platform.serving_url, request)
+    answer, took = predict(url, request)
     asked = ", ".join(f"{name} {value}" for name, value in request.items())
     answered = ", ".join(f"{name} {_short(value)}" for name, value in answer.items() if name != "features")
     without = [f"{why} {_short(names)}" for why, names in dict(answer.get("features") or {}).items() if names]

@@ -20,7 +20,7 @@ from contender.embedded import home as places
 from contender.embedded import processes
 from contender.embedded.airflow_api import AirflowApi
 from contender.embedded.environment import ADMIN, environment
-from contender.embedded.ports import HOST, Ports, choose_ports
+from contender.embedded.ports import HOST, Claims, Ports, choose_ports, is_free
 
 AIRFLOW = ("api-server", "scheduler", "dag-processor")
 # Those that start work first, the one that tasks report to last.
@@ -34,6 +34,10 @@ Say = Callable[[str], None]
 
 class StartFailed(ContenderError):
     """A process of the platform ended or did not become ready."""
+
+
+class PortLost(StartFailed):
+    """Another program bound a port between its choice and its use."""
 
 
 @dataclass(frozen=True)
@@ -79,21 +83,38 @@ class Platform:
 def bring_up(home: Path, say: Say) -> Platform:
     """Start what does not run, and wait until all of it is ready; what runs well is left alone.
 
+    Two checkouts may do so at once: neither chooses a port that the other has chosen, and neither takes the other's
+    answer for its own.
+
     Raises:
         StartFailed: A process ended or was not ready in time; the end of its log is in the message.
         TrackingUnreachable: The user's own MLflow server does not answer.
         PortTaken: A port the user set belongs to another program.
     """
-    with places.lock(home, "platform", patience=60):
-        places.prepare(home)
-        _clear_wreck(home, say)
-        platform = _platform(home)
-        _check_own_tracking(platform)
-        _stop_stale(platform, say)
-        _migrate(platform, say)
-        started = _start_missing(platform, say)
-        places.remember(home, ports=platform.ports.facts())
-    _wait_until_ready(platform, started, say)
+    return once_more_if_port_lost(lambda: _bring_up(home, say), say)
+
+
+def once_more_if_port_lost(start: Callable[[], Platform], say: Say) -> Platform:
+    """Start; where another program was quicker to bind a port, start once more, which chooses another."""
+    try:
+        return start()
+    except PortLost as lost:
+        say(f"Choosing another port: {lost.what}")
+        return start()
+
+
+def _bring_up(home: Path, say: Say) -> Platform:
+    with Claims() as claims:
+        with places.lock(home, "platform", patience=60):
+            places.prepare(home)
+            _clear_wreck(home, say)
+            platform = _platform(home, claims.free)
+            _check_own_tracking(platform)
+            _stop_stale(platform, say)
+            _migrate(platform, say)
+            started = _start_missing(platform, say)
+            places.remember(home, ports=platform.ports.facts())
+        _wait_until_ready(platform, started, say)
     return platform
 
 
@@ -122,7 +143,7 @@ def _end(home: Path, names: Iterable[str]) -> int:
     return processes.end_survivors(home)
 
 
-def _platform(home: Path) -> Platform:
+def _platform(home: Path, free: Callable[[int], bool]) -> Platform:
     living = {name for name, record in processes.recorded(home).items() if processes.is_alive(record)}
     last = dict(places.remembered(home).get("ports", {}))
     holders = {
@@ -133,7 +154,7 @@ def _platform(home: Path) -> Platform:
         "scheduler_health": "scheduler",
     }
     ours = [last[port] for port, holder in holders.items() if holder in living and port in last]
-    ports = choose_ports(last, ours)
+    ports = choose_ports(last, ours, free=free)
     return Platform(home, ports, environment(home, ports), places.password(home))
 
 
@@ -239,7 +260,7 @@ def _wait_until_ready(platform: Platform, started: dict[str, float], say: Say) -
             told |= ready
             if told >= watched:
                 return
-            check_alive(platform.home, watched)
+            _check_started(platform, watched)
             if time.monotonic() - began > START_SECONDS:
                 _not_ready(platform, sorted(watched - told)[0])
             time.sleep(POLL_SECONDS)
@@ -265,6 +286,21 @@ def check_alive(home: Path, names: Iterable[str] = AIRFLOW) -> None:
             )
 
 
+def _check_started(platform: Platform, names: Iterable[str]) -> None:
+    """As `check_alive`; a server that ended since its port was bound by another program is told apart."""
+    try:
+        check_alive(platform.home, names)
+    except StartFailed as ended:
+        records = processes.recorded(platform.home)
+        for name, port in (("api-server", platform.ports.airflow), ("mlflow", platform.ports.mlflow)):
+            if name in records and not processes.is_alive(records[name]) and not is_free(port):
+                raise PortLost(
+                    f"another program took port {port} before {name} had it", where=ended.where, got=ended.got,
+                    next_step="`make demo` again, which chooses another port",
+                ) from ended  # fmt: skip
+        raise
+
+
 def _not_ready(platform: Platform, name: str) -> None:
     log = processes.log_path(platform.home, name)
     raise StartFailed(
@@ -276,8 +312,15 @@ def _not_ready(platform: Platform, name: str) -> None:
 
 
 def _ready(platform: Platform, health: dict[str, Any], started: dict[str, float]) -> set[str]:
-    """Names of what is ready; a heartbeat from before the start is the predecessor's."""
-    ready = {"mlflow"} if _answers(f"{platform.mlflow_url.rstrip('/')}/health") else set()
+    """Names of what is ready; a heartbeat from before the start is the predecessor's.
+
+    Whoever answers must be ours: the process that listens on the port, not another checkout's on the same one.
+    """
+    records = processes.recorded(platform.home)
+    served = "mlflow" not in records or processes.listens(records["mlflow"], platform.ports.mlflow)
+    ready = {"mlflow"} if served and _answers(f"{platform.mlflow_url.rstrip('/')}/health") else set()
+    if "api-server" not in records or not processes.listens(records["api-server"], platform.ports.airflow):
+        return ready
     if health.get("metadatabase", {}).get("status") == "healthy":
         ready.add("api-server")
     for name, component, beat in (

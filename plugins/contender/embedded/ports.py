@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import socket
+import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Self
 
 from contender.core.errors import ContenderError
 
@@ -48,6 +52,44 @@ class Ports:
     def facts(self) -> dict[str, int]:
         """The ports by name, for the file that remembers them."""
         return asdict(self)
+
+
+class Claims:
+    """Ports that this process means to have bound soon: no other start by the same user chooses them meanwhile.
+
+    A claim is a lock on a file for each port. It ends with the `with` block, and with the process, however that ends.
+
+    Args:
+        folder: Of the lock files; the machine's temporary folder, which all checkouts share, when left out.
+    """
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self._folder = folder or Path(tempfile.gettempdir())
+        self._held: dict[int, int] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        while self._held:
+            os.close(self._held.popitem()[1])
+
+    def free(self, port: int) -> bool:
+        """Whether `port` is free and no other start has claimed it; it is claimed then."""
+        if port in self._held:
+            return is_free(port)
+        path = self._folder / f"contender-{os.getuid()}-{port}.lock"
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            claimed = is_free(port)  # asked under the lock: whoever had it before may have bound the port since
+        except BlockingIOError:
+            claimed = False
+        if claimed:
+            self._held[port] = descriptor
+        else:
+            os.close(descriptor)
+        return claimed
 
 
 def is_free(port: int) -> bool:

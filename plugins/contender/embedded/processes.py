@@ -91,6 +91,21 @@ def is_alive(record: Record) -> bool:
         return False
 
 
+def listens(record: Record, port: int) -> bool:
+    """Whether this process, or one of its session, is the one that listens on the TCP port."""
+    for process in psutil.process_iter():
+        try:
+            if os.getsid(process.pid) == record.pid and port in _listening(process):
+                return True
+        except (psutil.Error, ProcessLookupError, PermissionError):
+            continue  # gone since, or another user's
+    return False
+
+
+def _listening(process: psutil.Process) -> set[int]:
+    return {one.laddr.port for one in process.net_connections("tcp") if one.status == psutil.CONN_LISTEN}
+
+
 def forget(home: Path, name: str) -> None:
     """Drop the file of a stopped process."""
     _record_path(home, name).unlink(missing_ok=True)

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 import socket
+from pathlib import Path
 
 import pytest
 
-from contender.embedded.ports import FIRST, HOST, Ports, PortTaken, choose_ports, free_port, is_free
+from contender.embedded.ports import FIRST, HOST, Claims, Ports, PortTaken, choose_ports, free_port, is_free
 
 
 def test_choose_ports_nothing_remembered_takes_first_free_ones() -> None:
@@ -65,3 +66,31 @@ def test_is_free_listening_socket_is_not() -> None:
 def test_free_port_all_taken_says_which_range() -> None:
     with pytest.raises(PortTaken, match="9000 to 9399"):
         free_port(9000, free=lambda _: False)
+
+
+def test_claims_two_starts_at_once_share_no_port(tmp_path: Path) -> None:
+    with Claims(tmp_path) as one, Claims(tmp_path) as other:
+        first = choose_ports({}, user={}, free=one.free)
+        second = choose_ports({}, user={}, free=other.free)
+        assert set(first.facts().values()).isdisjoint(second.facts().values())
+        with pytest.raises(PortTaken, match=f"port {first.mlflow} belongs to another program"):
+            choose_ports({}, user={"CONTENDER_PORT_MLFLOW": str(first.mlflow)}, free=other.free)
+
+
+def test_claims_end_with_their_block_and_are_kept_within(tmp_path: Path) -> None:
+    port = free_port(20_000)
+    with Claims(tmp_path) as one:
+        assert one.free(port)
+        assert one.free(port)
+        assert not Claims(tmp_path).free(port)
+    with Claims(tmp_path) as other:
+        assert other.free(port)
+
+
+def test_claims_port_in_use_is_not_free_and_not_claimed(tmp_path: Path) -> None:
+    with socket.create_server((HOST, 0)) as server, Claims(tmp_path) as one:
+        port = server.getsockname()[1]
+        assert not one.free(port)
+        server.close()
+        with Claims(tmp_path) as other:
+            assert other.free(port)
