@@ -1,0 +1,102 @@
+"""A whole chain that promotes, on a machine with an engine: the image that its release names is there and serves."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import docker
+import pytest
+
+from contender.adapters.containers import Engine
+from contender.core.errors import EngineUnavailable
+from contender.stages import image
+
+pytestmark = [pytest.mark.slow, pytest.mark.engine, pytest.mark.timeout(600)]
+
+# In a process of its own: the fixtures of this one hide the engine from the chain, and choose other backends.
+CHAIN = """
+import sys
+from contender.bench.chain import Chain
+from contender.core.interval import Interval
+from contender.factory import model_dags
+from flight_delay.dag import SPEC
+chain = Chain(Interval.parse("2013-02"), trials=1, run_id="release")
+print("verdict", chain.run(model_dags(SPEC, doc=None)[0]))
+"""
+EXPORT = ["-m", "contender.adapters.tracking", "export", "flight_delay", "champion"]
+
+
+@dataclass(frozen=True)
+class Promoted:
+    """A release: what its `release.json` says, and the champion's bundle."""
+
+    manifest: dict[str, Any]
+    bundle: Path
+
+
+@pytest.fixture(scope="module")
+def engine() -> Engine:
+    try:
+        return Engine.connect()
+    except EngineUnavailable as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="module")
+def client(engine: Engine) -> Iterator[docker.DockerClient]:
+    client = docker.from_env()
+    yield client
+    client.close()
+
+
+@pytest.fixture(scope="module")
+def promoted(client: docker.DockerClient, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Promoted]:
+    home = tmp_path_factory.mktemp("release")
+    foreign = ("AIRFLOW", "MLFLOW", "CONTENDER", "FEAST")
+    env = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
+    env |= {
+        "CONTENDER_HOME": str(home),
+        "AIRFLOW_HOME": str(home / "airflow"),
+        "MLFLOW_TRACKING_URI": f"sqlite:///{home / 'mlflow.db'}",
+        "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
+    }
+    assert "verdict promote" in run(["-c", CHAIN], env, home)
+    run([*EXPORT, str(home / "bundle")], env, home)
+    (release,) = (home / "releases" / "flight_delay").glob("*/release.json")
+    manifest = json.loads(release.read_text(encoding="utf-8"))
+    yield Promoted(manifest, home / "bundle")
+    client.images.remove(manifest["image"]["image"])
+
+
+def run(arguments: list[str], env: dict[str, str], home: Path) -> str:
+    done = subprocess.run([sys.executable, *arguments], env=env, cwd=home, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"[-3000:]
+    return done.stdout
+
+
+def test_release_names_an_image_that_the_engine_has_and_that_is_of_this_version(
+    client: docker.DockerClient, promoted: Promoted
+) -> None:
+    proof = promoted.manifest["image"]
+    assert promoted.manifest["image_skipped"] == ""
+    found = client.images.get(proof["digest"])
+    assert found.id == proof["digest"]
+    assert proof["image"] in found.tags
+    assert found.labels["contender.version"] == promoted.manifest["version"]
+
+
+def test_release_image_runs_as_non_root_and_answers_the_golden_requests(engine: Engine, promoted: Promoted) -> None:
+    proof, golden = promoted.manifest["image"], image.golden(promoted.bundle)
+    with engine.run(proof["digest"], environment={"CONTENDER_ONLINE_STORE": "none"}) as served:
+        user = served.container.exec_run(["id", "-u"]).output.strip()
+        answers = served.predict_raw(golden.instances)
+    assert user == b"10001"
+    assert len(answers) == proof["answered"] > 0
+    assert max(abs(one - other) for one, other in zip(answers, golden.outputs, strict=True)) <= golden.tolerance
