@@ -13,11 +13,12 @@ import pytest
 from contender.adapters.expectations import Validation, load_suite, validate
 from contender.core.interval import Interval
 from flight_delay import model
+from flight_delay.dag import SPEC
 
 FOLDER = Path(__file__).parents[2] / "expectations" / "flight_delay"
 SUITES = {path.stem: load_suite(path) for path in sorted(FOLDER.glob("*.json"))}
 RAW = ("flights", "weather", "planes", "airports")
-VIEWS = ("origin_weather", "origin_congestion", "carrier_punctuality", "route_punctuality", "plane_facts")
+VIEWS = tuple(view.name for view in SPEC.views)
 LOOKBACK = timedelta(days=28)
 SAMPLE = (2, 7, 12)
 MONTHS = [pytest.param(m, id=f"2013-{m:02d}", marks=[] if m in SAMPLE else [pytest.mark.slow]) for m in range(1, 13)]
@@ -236,6 +237,7 @@ PREDICTIONS = pd.DataFrame(
     {
         "example_id": ["UA1@EWR-20130701T1200", "UA2@EWR-20130701T1300"],
         "event_timestamp": pd.to_datetime(["2013-07-01T11:00Z", "2013-07-01T12:00Z"]).as_unit("us"),
+        "due_at": pd.to_datetime(["2013-07-01T12:00Z", "2013-07-01T13:00Z"]).as_unit("us"),
         "probability": [0.25, 1.0],
         "version": ["3", "3"],
     }
@@ -256,7 +258,7 @@ BAD_PREDICTIONS: dict[str, tuple[Callable[[pd.DataFrame], pd.DataFrame], str]] =
     "version absent": (lambda frame: frame.drop(columns="version"), "missing version"),
     "duplicated rows": (lambda frame: pd.concat([frame, frame]), "example_id: column values to be unique"),
     "no rows": (lambda frame: frame.head(0), "row count"),
-    "another interval": (lambda f: f.assign(event_timestamp=f["event_timestamp"] - timedelta(days=1)), "column min"),
+    "another interval": (lambda f: f.assign(due_at=f["due_at"] - timedelta(days=1)), "column min"),
 }
 
 

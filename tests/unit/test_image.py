@@ -16,7 +16,7 @@ from contender.stages import image
 from contender.stages.image import Golden
 
 GOLDEN = Golden(instances=[{"hour": 1.0}, {"hour": 2.0}, {"hour": 3.0}], outputs=[0.1, 0.2, 0.3], tolerance=1e-5)
-PROVED = {"image": "contender/x:1", "digest": "sha256:0", "size_mb": 1.0}
+PROVED = {"model_digest": "m", "image": "contender/x:1", "digest": "sha256:0", "size_mb": 1.0}
 
 
 @pytest.fixture
