@@ -6,7 +6,6 @@ Which registry and stores are used is said in `feature_repo/feature_store.yaml`,
 
 from __future__ import annotations
 
-import hashlib
 import importlib
 import os
 import sys
@@ -66,11 +65,6 @@ class Features:
         """Register the views and their entities; what is registered already stays as it is."""
         entities = [item for item in vars(self._module(model)).values() if isinstance(item, Entity)]
         self.store.apply([*entities, *views])
-
-    def digest(self, model: str) -> str:
-        """SHA-256 of the files that define the model's features."""
-        files = [self._repo / "entities.py", self._repo / f"{model}.py"]
-        return hashlib.sha256(b"".join(path.read_bytes() for path in files if path.exists())).hexdigest()
 
     def describe(self, names: list[str]) -> dict[str, dict[str, Any]]:
         """Join keys and time to live (seconds, `None` for never) of registered views, for the serving app."""

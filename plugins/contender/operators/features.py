@@ -2,31 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from airflow.sdk import Context
 
 from contender.core import naming
 from contender.core.interval import Interval
+from contender.core.manifest import digest_of
 from contender.core.settings import settings
 from contender.operators.base import ModelOperator, run_interval
 
 
+class Built(NamedTuple):
+    """The feature rows of one month, by view, and the digest of what they were computed from."""
+
+    interval: Interval
+    inputs: str
+    frames: dict[str, Any]
+
+
 class FeaturesBuild(ModelOperator):
-    """Compute, check and write the feature rows of every month that needs it.
+    """Compute, check and write the feature rows of every month whose raw rows or code are not those they came from."""
 
-    Args:
-        loaded: What `DataLoad` returned (templated).
-    """
-
-    template_fields: Sequence[str] = ("loaded",)
     ui_color = "#d5f5e3"
-
-    def __init__(self, *, loaded: Any, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.loaded = loaded
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Write the views' tables; nothing is written unless every month passed.
@@ -38,40 +38,43 @@ class FeaturesBuild(ModelOperator):
         from contender.stages import data, features
 
         interval, lake = run_interval(context, self.spec), Lake(settings().lake)
-        present = {view.name: self._present(lake, view.name) for view in self.spec.views}
-        months = features.months_to_build(self.spec, interval, present, set(self.loaded["changed"]))
-        built = [(month, self._compute(lake, month)) for month in months]
-        own = [frames for month, frames in built if month.start >= interval.start]
-        newest = {
-            view.name: max((frames[view.name][naming.EVENT_TIME].max() for frames in own), default=None)
-            for view in self.spec.views
-        }
+        built = self._compute(lake, interval, force=bool(context["params"].get("force_rebuild")))
+        own = [month.frames for month in built if month.interval.start >= interval.start]
+        newest = {view.name: features.newest(frames[view.name] for frames in own) for view in self.spec.views}
         features.require_fresh(self.spec, newest, interval)
-        data.require_valid({name: lines for month, frames in built for name, lines in self._check(month, frames)})
-        for month, frames in built:
-            for name, frame in frames.items():
-                lake.write(name, frame, time=naming.EVENT_TIME, interval=month, commit={"run": context["run_id"]})
+        data.require_valid(dict(line for month in built for line in self._check(month.interval, month.frames)))
+        commit = {"run": context["run_id"]}
+        for month in built:
+            for name, frame in month.frames.items():
+                lake.write(name, frame, time=naming.EVENT_TIME, interval=month.interval, commit=commit)
+            # Last: a month counts as built only once all its views are written.
+            note = features.note(month.interval, month.inputs)
+            lake.write(naming.built_table(self.spec.name), note, time=features.MONTH, interval=month.interval)
         snapshots = [lake.snapshot(view.name, time=naming.EVENT_TIME, interval=interval) for view in self.spec.views]
         for snapshot in snapshots:
             self.log.info("%s: %d rows, version %d", snapshot.table, snapshot.rows, snapshot.version)
-        return {"snapshots": [item.facts() for item in snapshots], "months": [str(month) for month in months]}
+        return {"snapshots": [item.facts() for item in snapshots], "months": [str(month.interval) for month in built]}
 
-    def _present(self, lake: Any, view: str) -> set[str]:
-        """Months of which the view's table has rows: none where it was written before the view had all its columns."""
-        wanted = {column.name for column in self.spec.columns if column.source == view}
-        return lake.months(view, naming.EVENT_TIME) if wanted <= lake.columns(view) else set()
-
-    def _compute(self, lake: Any, month: Interval) -> dict[str, Any]:
+    def _compute(self, lake: Any, interval: Interval, *, force: bool) -> list[Built]:
+        """The months of the training window that must be computed: the interval's own, and those not up to date."""
+        from contender.adapters.lake import digest
+        from contender.adapters.revision import model_code_digest
         from contender.stages import features
 
+        code, computed = model_code_digest(self.spec.name), []
+        ledger = naming.built_table(self.spec.name)
+        noted = features.noted(lake.read(ledger)) if lake.has(ledger) else {}
         back = timedelta(days=self.spec.windows.lookback_days + 1)  # a day more for what was under way at its start
-        seen = Interval(start=month.start - back, end=month.end)
-        tables = {
-            table.name: lake.read(table.name, time=table.time_column, interval=seen) for table in self.spec.tables
-        }
-        frames = self.functions.features(tables, month)
-        features.require_known_times(frames)
-        return dict(frames)
+        for month in features.months(self.spec, interval):
+            seen = Interval(start=month.start - back, end=month.end)
+            tables = {table.name: lake.read(table.name, time=table.time_column, interval=seen)
+                      for table in self.spec.tables}  # fmt: skip
+            inputs = digest_of([code, {name: digest(rows) for name, rows in tables.items()}])
+            if force or month.start >= interval.start or noted.get(month.start) != inputs:
+                frames = dict(self.functions.features(tables, month))
+                features.require_known_times(frames)
+                computed.append(Built(month, inputs, frames))
+        return computed
 
     def _check(self, month: Interval, frames: dict[str, Any]) -> Iterator[tuple[str, tuple[str, ...]]]:
         """The critical findings of each view's own suite; warnings are logged."""
@@ -100,6 +103,7 @@ class FeaturesMaterialise(ModelOperator):
         """
         from contender.adapters.features import Features
         from contender.adapters.lake import Lake
+        from contender.adapters.revision import model_code_digest
 
         interval, store = run_interval(context, self.spec), Features(settings())
         views = store.definitions(self.spec.name, [view.name for view in self.spec.views])
@@ -111,4 +115,4 @@ class FeaturesMaterialise(ModelOperator):
             table = lake.read(view.name, time=naming.EVENT_TIME, interval=interval, columns=columns)
             rows[view.name] = store.require_loaded(view, table)
             self.log.info("%s: %d entities in the online store", view.name, rows[view.name])
-        return {"rows": rows, "digest": store.digest(self.spec.name)}
+        return {"rows": rows, "digest": model_code_digest(self.spec.name)}
