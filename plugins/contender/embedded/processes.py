@@ -19,6 +19,7 @@ MARK = "CONTENDER_PLATFORM"
 # Two starts within this time do not get the same process number; clocks step less than this.
 SAME_START_SECONDS = 5.0
 POLL_SECONDS = 0.1
+KILL_SECONDS = 5.0  # a killed process is gone as soon as the kernel has cleaned up after it
 
 
 @dataclass(frozen=True)
@@ -137,14 +138,19 @@ def stop(records: Iterable[Record], home: Path, *, patience: float) -> list[str]
     asked = [record for record in records if is_alive(record)]
     for record in asked:
         _signal(record.pid, signal.SIGTERM)
-    deadline = time.monotonic() + patience
-    while time.monotonic() < deadline and any(_alive_after_reaping(record) for record in asked):
-        time.sleep(POLL_SECONDS)
+    _wait_for_ends(asked, patience)
     stubborn = [record.name for record in asked if is_alive(record)]
     for record in asked:
         _kill_session(record.pid)
         forget(home, record.name)
+    _wait_for_ends(asked, KILL_SECONDS)
     return stubborn
+
+
+def _wait_for_ends(records: list[Record], seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline and any(_alive_after_reaping(record) for record in records):
+        time.sleep(POLL_SECONDS)
 
 
 def end_survivors(home: Path, *, rounds: int = 20) -> int:
