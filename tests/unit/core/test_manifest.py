@@ -55,7 +55,9 @@ def test_release_survives_json_with_the_same_digest() -> None:
             improvement=figures,
         ),
         verdict=Verdict(verdict="hold", reasons=("why",), evidence_digest="e"),
-        image=ImageProof(image="contender/x:3", digest="i", model_digest="m", answered=5, largest_difference=0.0, size_mb=200.0),
+        image=ImageProof(
+            image="contender/x:3", digest="i", model_digest="m", answered=5, largest_difference=0.0, size_mb=200.0
+        ),
     )
     again = Release.model_validate_json(canonical(release.facts()))
     assert again == release
