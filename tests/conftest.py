@@ -39,6 +39,9 @@ os.environ.update(
 # Threads that wait in a busy loop for their turn make a fit of one second last thirty where processors are shared.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+# Before Feast is imported, which switches prometheus-client to counters in files that all apps of a process share.
+import prometheus_client  # noqa: E402, F401
+
 INTERVAL = "2013-02"
 
 
