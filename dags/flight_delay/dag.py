@@ -80,4 +80,4 @@ SPEC = ModelSpec(
     seed=2013,
 )
 
-train, score = model_dags(SPEC, doc=__doc__)
+train, score = model_dags(SPEC, doc=__doc__, file=__file__)

@@ -238,7 +238,7 @@ def test_main_with_one_broken_log_names_it_and_exits_1(log: Path, capsys: pytest
     log.write_bytes(log.read_bytes().replace(b"gate", b"nobody", 1))
     assert decisions.main(log.parent) == 1
     printed = capsys.readouterr()
-    assert printed.out.startswith("churn: 1 records hold")
+    assert printed.out.startswith("churn: chain intact, 1 records")
     assert "flight_delay: BROKEN: record 1 was changed" in printed.err
 
 
@@ -251,4 +251,4 @@ def test_module_run_as_a_command_verifies_the_logs_of_the_settings(log: Path) ->
     command = [sys.executable, "-m", "contender.core.decisions"]
     done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.startswith("flight_delay: 5 records hold, last hash ")
+    assert done.stdout.startswith("flight_delay: chain intact, 5 records, last hash ")

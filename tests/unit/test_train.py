@@ -142,6 +142,15 @@ def test_store_scores_as_the_fitted_model_does_also_on_what_it_never_saw(fitted:
     )
 
 
+def test_store_of_thresholds_between_neighbouring_float32_values_scores_as_fitted() -> None:
+    steps = np.cumsum(np.full(400, 1, dtype="int64"))
+    near = (np.float32(0.3).view("int32") + steps % 16).astype("int32").view("float32")  # one value next to the other
+    frame = rows(400).assign(wind=near.astype("float64"), late=(steps % 16 % 2).astype("float64"))
+    model = train.fit(make, {}, frame, SMALL)
+    assert model.predict_proba(train.inputs(frame, SMALL.columns))[:, 1].std() > 0.1
+    assert train.store(model, frame, SMALL).largest_difference <= train.TOLERANCE
+
+
 def test_store_of_a_model_that_the_converter_gets_wrong_refuses() -> None:
     model = train.fit(make_native, {}, rows(), SMALL)
     with pytest.raises(ModelNotFaithful, match="the converted model scores otherwise"):

@@ -169,7 +169,8 @@ def main(folder: Path) -> int:
             broken += 1
             print(f"{log.stem}: BROKEN: {error}", file=sys.stderr)
         else:
-            print(f"{log.stem}: {len(records)} records hold, last hash {records[-1].hash if records else GENESIS}")
+            newest = records[-1].hash if records else GENESIS
+            print(f"{log.stem}: chain intact, {len(records)} records, last hash {newest}")
     return 1 if broken else 0
 
 

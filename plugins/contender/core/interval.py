@@ -32,6 +32,24 @@ class Interval(BaseModel):
         return self
 
     @classmethod
+    def parse_months(cls, text: str) -> Interval:
+        """Read whole months: one (`2013-06`), or the firsts of two (`2013-03-01/2013-06-01`).
+
+        Raises:
+            IntervalError: The text is neither.
+        """
+        interval = cls.parse(text)
+        if not interval.is_whole_months():
+            raise IntervalError(
+                "the interval is not made of whole months",
+                where="interval",
+                expected="a month, 2013-06, or the firsts of two, 2013-03-01/2013-06-01: data is kept by the month",
+                got=repr(text),
+                next_step="choose whole calendar months, UTC",
+            )
+        return interval
+
+    @classmethod
     def parse(cls, text: str) -> Interval:
         """Read a month (`2013-06`), a day (`2013-06-03`) or an ISO 8601 interval (`2013-06-01/2013-07-01`).
 

@@ -43,7 +43,9 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
     demo = commands.add_parser("demo", help="start the platform, train a model in Airflow, show the result")
     demo.add_argument("--model", default="flight_delay")
-    demo.add_argument("--interval", default="2013-06", help="a month, a day or start/end (UTC)")
+    demo.add_argument(
+        "--interval", default="2013-06", help="a month, 2013-06, or the firsts of two, 2013-03-01/2013-06-01 (UTC)"
+    )
     commands.add_parser("stop", help="stop the platform")
     serve = commands.add_parser("serve", help="serve a model's champion in the foreground")
     serve.add_argument("--model", default="flight_delay")

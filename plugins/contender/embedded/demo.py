@@ -43,7 +43,7 @@ def demo(home: Path, model: str, interval: str, say: Say = print) -> None:
         ContenderError: The platform could not be brought up, or the champion not be served.
     """
     # A typing error is worth no minute of starting.
-    Interval.parse(interval)
+    Interval.parse_months(interval)
     _check_declared(model)
     with places.lock(home, "demo"):
         began = time.monotonic()

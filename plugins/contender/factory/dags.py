@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import DAG, Asset, Label, Param, TaskGroup, TriggerRule, XComArg
 
 from contender.core import naming
+from contender.core.errors import SpecError
 from contender.core.spec import ModelSpec
 from contender.operators.data import DataLoad, DataValidate
 from contender.operators.features import FeaturesBuild, FeaturesMaterialise
@@ -25,16 +27,28 @@ INTERVAL_PATTERN = r"^\d{4}-(0[1-9]|1[0-2])(-01/\d{4}-(0[1-9]|1[0-2])-01)?$"
 ONE_AT_A_TIME: dict[str, Any] = {"max_active_tis_per_dag": 1}
 
 
-def model_dags(spec: ModelSpec, doc: str | None) -> tuple[DAG, DAG]:
+def model_dags(spec: ModelSpec, doc: str | None, file: str | None = None) -> tuple[DAG, DAG]:
     """Make a model's DAGs.
 
     Args:
         spec: The model.
         doc: Documentation for the UI, in Markdown; the docstring of the model's `dag.py`.
+        file: The model's `dag.py`; its folder must bear the model's name.
 
     Returns:
         The training DAG and the batch scoring DAG.
+
+    Raises:
+        SpecError: The folder has another name: a copied model whose spec was not renamed would replace the original.
     """
+    if file is not None and Path(file).parent.name != spec.name:
+        raise SpecError(
+            "the spec's name is not its folder's",
+            where=f"{file}: SPEC.name",
+            expected=repr(Path(file).parent.name),
+            got=repr(spec.name),
+            next_step="give both the same name; it is the stem of everything that belongs to the model",
+        )
     return _train(spec, doc), _score(spec, doc)
 
 

@@ -113,15 +113,15 @@ def record_decision(
 ) -> None:  # fmt: skip
     """Put a decision or a promotion of this run on record; a task that runs again adds nothing.
 
-    Without an actor and a time it is the run's own, from when the run was to start.
+    Without an actor it is the run's own kind; without a time, when this attempt of the task began.
     """
-    run = context["dag_run"]
+    run, began = context["dag_run"], getattr(context["ti"], "start_date", None)
     decisions.append(
         settings().decisions / f"{model}.jsonl",
         decisions.Decision(
             model=model, kind=kind, subject=f"version {version}", actor=actor or f"airflow:{run_type(context)}",
             interval=interval,
             verdict=verdict.verdict, reasons=verdict.reasons, evidence_digest=verdict.evidence_digest,
-            policy_digest=policy_digest, run=run.run_id, time=time or run.run_after,
+            policy_digest=policy_digest, run=run.run_id, time=time or began or run.run_after,
         ),
     )  # fmt: skip

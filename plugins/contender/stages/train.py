@@ -90,7 +90,24 @@ def inputs(frame: pd.DataFrame, columns: Sequence[Column]) -> pd.DataFrame:
 def fit(make: MakeEstimator, parameters: dict[str, Any], rows: pd.DataFrame, spec: ModelSpec) -> Estimator:
     """Fit the model's estimator on labelled rows."""
     model = make(parameters, numbers=spec.inputs("number"), categories=spec.inputs("category"), seed=spec.seed)
-    return model.fit(inputs(rows, spec.columns), rows[spec.label].astype("int64"))
+    return _with_float32_thresholds(model.fit(inputs(rows, spec.columns), rows[spec.label].astype("int64")))
+
+
+def _with_float32_thresholds(model: Estimator) -> Estimator:
+    """Move the thresholds of histogram gradient boosting down to the next float32.
+
+    They lie between two values seen in training, in float64; ONNX keeps them in float32, and rounding to the nearest
+    may put one on the wrong side of a value. For float32 inputs `x <= t` and `x <= (largest float32 not above t)` are
+    the same, so the fitted model scores as before, and its converted form scores as it does. scikit-learn has no
+    public access to the trees; `store` proves the result in any case.
+    """
+    last = model.steps[-1][1] if hasattr(model, "steps") else model
+    for iteration in getattr(last, "_predictors", []):
+        for tree in iteration:
+            exact = tree.nodes["num_threshold"]
+            near = exact.astype("float32")
+            tree.nodes["num_threshold"] = np.where(near > exact, np.nextafter(near, np.float32(-np.inf)), near)
+    return model
 
 
 def trial_score(make: MakeEstimator, parameters: dict[str, Any], rows: pd.DataFrame, spec: ModelSpec) -> float:
@@ -158,7 +175,8 @@ def store(model: Estimator, rows: pd.DataFrame, spec: ModelSpec) -> StoredModel:
             where=f"row {int(difference.argmax())} of {len(rows)}",
             expected=f"a difference of at most {TOLERANCE}",
             got=f"{largest:.3g}, in {int((difference > TOLERANCE).sum())} rows",
-            next_step="encode categories with OrdinalEncoder or OneHotEncoder before the estimator, or choose another",
+            next_step="a few rows: a threshold was lost in float32, round the features; many rows: the converter "
+            "does not know the estimator's categories, encode them before it, e.g. by OrdinalEncoder",
         )
     return StoredModel(content=content, digest=hashlib.sha256(content).hexdigest(), largest_difference=largest)
 
