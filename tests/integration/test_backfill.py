@@ -28,13 +28,12 @@ MONTHS = ("2013-02-01/2013-03-01", "2013-03-01/2013-04-01", "2013-04-01/2013-05-
 
 @pytest.fixture(scope="module")
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
-    """A running platform on empty stores, `flight_delay_train` parsed and unpaused."""
+    """A running platform on empty stores, `flight_delay_train` parsed and paused, as README asks for."""
     home = tmp_path_factory.mktemp("backfill")
     try:
         started = bring_up(home, print)
         with contextlib.closing(started.api()) as api:
             wait_until(lambda: api.dag(DAG) is not None, 60)
-            api.unpause(DAG)
         yield started
     finally:
         take_down(home, print)
@@ -69,6 +68,7 @@ def test_backfill_of_three_months_yields_three_versions_and_verdicts_and_one_aga
 ) -> None:
     span = ["--from-date", "2013-02-01", "--to-date", "2013-04-30", "--max-active-runs", "1"]
     airflow(platform, "backfill", "create", "--dag-id", DAG, *span)
+    airflow(platform, "dags", "unpause", "--yes", DAG)
     with contextlib.closing(platform.api()) as api:
         runs = ended(api, 3)
         assert [run["state"] for run in runs] == ["success"] * 3

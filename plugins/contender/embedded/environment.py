@@ -15,6 +15,8 @@ from contender.core.settings import CHECKOUT
 from contender.embedded.ports import HOST, Ports
 
 ADMIN = "admin"
+# Airflow is given this path. SQLite takes one writer at a time, and its 5 s of patience are short on busy cores.
+SQLITE_CONNECT_ARGS = {"timeout": 60}
 
 
 def environment(home: Path, ports: Ports, user: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -37,6 +39,8 @@ def environment(home: Path, ports: Ports, user: Mapping[str, str] | None = None)
     values = {**_mlflow(home), **_feast(), **_airflow_tuning(), **_threads(), **_quiet()}
     values["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"] = f"sqlite:///{home / 'airflow' / 'airflow.db'}"
     values = {name: user.get(name) or value for name, value in values.items()}
+    if values["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"].startswith("sqlite:"):
+        values["AIRFLOW__DATABASE__SQL_ALCHEMY_CONNECT_ARGS"] = f"{__name__}.SQLITE_CONNECT_ARGS"
     ours = {
         "CONTENDER_HOME": str(home),
         "CONTENDER_MODELS": str(models),
