@@ -64,7 +64,7 @@ def test_dag_file_with_a_spec_that_cannot_work_fails_alone_and_says_why(
     assert bag.import_errors == {}
     good = (CHECKOUT / "dags" / "flight_delay" / "dag.py").read_text()
     assert declared in good
-    for name, text in {"broken": good.replace(declared, instead, 1), "sound": good}.items():
+    for name, text in {"broken": good.replace(declared, instead, 1), "flight_delay": good}.items():
         (tmp_path / name).mkdir()
         (tmp_path / name / "dag.py").write_text(text)
     found = DagBag(tmp_path, bundle_path=tmp_path, bundle_name="dags-folder")
@@ -73,3 +73,20 @@ def test_dag_file_with_a_spec_that_cannot_work_fails_alone_and_says_why(
     assert "SpecError" in error
     for part in said:
         assert part in error
+
+
+def test_dag_file_of_a_copied_model_that_was_not_renamed_fails_and_leaves_the_original(
+    tmp_path: Path, bag: Any
+) -> None:
+    from airflow.dag_processing.dagbag import DagBag
+
+    assert bag.import_errors == {}
+    good = (CHECKOUT / "dags" / "flight_delay" / "dag.py").read_text()
+    for name in ("flight_delay", "my_model"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "dag.py").write_text(good)
+    found = DagBag(tmp_path, bundle_path=tmp_path, bundle_name="dags-folder")
+    assert set(found.dags) == DAGS
+    (error,) = found.import_errors.values()
+    assert "the spec's name is not its folder's" in error
+    assert "expected: 'my_model'; got: 'flight_delay'" in error
