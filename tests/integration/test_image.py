@@ -34,21 +34,6 @@ RAW_ONLY = {"CONTENDER_ONLINE_STORE": "none"}
 
 
 @pytest.fixture(scope="module")
-def engine() -> Engine:
-    try:
-        return Engine.connect()
-    except EngineUnavailable as error:
-        pytest.skip(str(error))
-
-
-@pytest.fixture(scope="module")
-def client(engine: Engine) -> Iterator[docker.DockerClient]:
-    client = docker.from_env()
-    yield client
-    client.close()
-
-
-@pytest.fixture(scope="module")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_bundle(tmp_path_factory.mktemp("image") / "bundle")
 

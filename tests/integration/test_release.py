@@ -15,7 +15,6 @@ import docker
 import pytest
 
 from contender.adapters.containers import Engine
-from contender.core.errors import EngineUnavailable
 from contender.stages import image
 
 pytestmark = [pytest.mark.slow, pytest.mark.engine, pytest.mark.timeout(600)]
@@ -39,21 +38,6 @@ class Promoted:
 
     manifest: dict[str, Any]
     bundle: Path
-
-
-@pytest.fixture(scope="module")
-def engine() -> Engine:
-    try:
-        return Engine.connect()
-    except EngineUnavailable as error:
-        pytest.skip(str(error))
-
-
-@pytest.fixture(scope="module")
-def client(engine: Engine) -> Iterator[docker.DockerClient]:
-    client = docker.from_env()
-    yield client
-    client.close()
 
 
 @pytest.fixture(scope="module")

@@ -68,7 +68,7 @@ class Interval(BaseModel):
             raise IntervalError(
                 "the interval cannot be read",
                 where="interval",
-                expected="a month 2013-06, a day 2013-06-03 or 2013-06-01/2013-07-01, the end after the start",
+                expected="a month, 2013-06, or two instants, 2013-06-01/2013-07-01, the end after the start",
                 got=repr(text),
                 next_step="trigger the run again with an interval of one of these forms",
             ) from error

@@ -223,10 +223,6 @@ class ModelSpec(Declared):
             )
         return self
 
-    def table(self, name: str) -> Table:
-        """The raw table of that name."""
-        return next(table for table in self.tables if table.name == name)
-
     def features(self) -> list[str]:
         """Feast feature references (`view:column`) of the columns that come from feature views."""
         return [f"{column.source}:{column.name}" for column in self.columns if column.source != "request"]

@@ -38,7 +38,6 @@ LIBRARIES = (
     "optuna",
     "onnxruntime",
     "skl2onnx",
-    "skops.io",
     "great_expectations",
     "matplotlib.pyplot",
     "docker",
@@ -67,7 +66,7 @@ def preload(arguments: list[str] | None = None) -> list[str]:
     for name in (*AIRFLOW, *LIBRARIES):
         try:
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # skops touches every attribute of every module, deprecated ones too
+                warnings.simplefilter("ignore")  # what libraries deprecate among each other is not the reader's
                 importlib.import_module(name)
         except ImportError as error:
             log.warning("Not preloaded, tasks that need it will be slower: %s (%s)", name, error)

@@ -37,7 +37,6 @@ def test_spec_names_features_and_inputs_in_the_order_of_columns() -> None:
     assert spec.features() == ["habits:visits_7d"]
     assert spec.inputs("number") == ["hour", "visits_7d"]
     assert spec.inputs("category") == ["plan"]
-    assert spec.table("visits").key == ("id",)
 
 
 @pytest.mark.parametrize(
