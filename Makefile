@@ -12,13 +12,13 @@ MODEL ?= flight_delay
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
 
-$(VENV)/.installed: requirements.txt
+$(VENV)/.installed: requirements-dev.txt
 	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 is missing: expected '$(PYTHON)' on PATH; install it or say make PYTHON=/path/to/python3.11" >&2; exit 1; }
 	@command -v gcc >/dev/null || { echo "gcc is missing: some packages compile; install it (Debian: apt-get install gcc)" >&2; exit 1; }
 	@echo "Installing the locked environment into $(VENV) (about 2 GB; minutes the first time)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes --no-deps -r requirements-bootstrap.txt
-	@VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv pip sync -q --require-hashes requirements.txt
+	@VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv pip sync -q --require-hashes requirements-dev.txt
 	@touch $@
 
 install: $(VENV)/.installed ## Create .venv from the lock
@@ -56,8 +56,11 @@ airflow: install ## Run Airflow's command line on this platform: make airflow AR
 verify-decisions: install ## Check the hash chain of the decision logs
 	@$(BIN)/python -m contender.core.decisions
 
-lock: install ## Resolve requirements.in anew into requirements.txt
-	@rm -f requirements.txt
-	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-annotate --no-header requirements.in -o requirements.txt
+RESOLVE := $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-annotate --no-header
+
+lock: install ## Resolve requirements.in and requirements-dev.in anew into the locks
+	@rm -f requirements-dev.txt && $(RESOLVE) requirements-dev.in -o requirements-dev.txt
+	@# The platform's lock is the part of the whole that the platform needs: uv keeps the versions it finds there.
+	@cp requirements-dev.txt requirements.txt && $(RESOLVE) requirements.in -o requirements.txt
 
 .PHONY: help install demo stop serve test test-slow test-all check format bench airflow verify-decisions lock
