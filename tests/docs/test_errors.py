@@ -9,17 +9,18 @@ from contender.core.errors import ContenderError
 from contender.core.settings import CHECKOUT
 
 PAGE = (CHECKOUT / "docs" / "troubleshooting.md").read_text(encoding="utf-8")
-LAUNCHER = CHECKOUT / "plugins" / "contender" / "embedded"
+LAUNCHERS = ("client", "embedded")
 
 
 def of_the_core() -> set[str]:
     return {name for name, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, ContenderError)}
 
 
-def of_the_launcher() -> set[str]:
+def of_the_launchers() -> set[str]:
     classes = [
         node
-        for path in LAUNCHER.glob("*.py")
+        for part in LAUNCHERS
+        for path in (CHECKOUT / "plugins" / "contender" / part).glob("*.py")
         for node in ast.parse(path.read_text(encoding="utf-8")).body
         if isinstance(node, ast.ClassDef)
     ]
@@ -27,7 +28,7 @@ def of_the_launcher() -> set[str]:
 
 
 def test_troubleshooting_page_has_every_error() -> None:
-    missing = {name for name in of_the_core() | of_the_launcher() if f"| `{name}` |" not in PAGE}
+    missing = {name for name in of_the_core() | of_the_launchers() if f"| `{name}` |" not in PAGE}
     assert missing == set()
 
 

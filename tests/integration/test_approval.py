@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 import requests
 
+from contender.client.airflow_api import AirflowApi
 from contender.core import decisions
 from contender.embedded import processes
-from contender.embedded.airflow_api import AirflowApi
 from contender.embedded.lifecycle import Platform, bring_up, take_down
 from tests.integration.test_backfill import wait_until
 

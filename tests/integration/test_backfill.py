@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
+from contender.client.airflow_api import AirflowApi
 from contender.core import decisions
 from contender.core.settings import CHECKOUT
 from contender.embedded import processes
-from contender.embedded.airflow_api import AirflowApi
 from contender.embedded.lifecycle import Platform, bring_up, take_down
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]

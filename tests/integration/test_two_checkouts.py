@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from contender.embedded.airflow_api import AirflowApi
+from contender.client.airflow_api import AirflowApi
 from contender.embedded.environment import ADMIN
 from contender.embedded.lifecycle import take_down
 

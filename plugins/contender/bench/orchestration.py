@@ -21,9 +21,10 @@ from typing import Any
 
 from contender.bench.chain import Chain
 from contender.bench.record import record
+from contender.client.runs import follow
 from contender.core.interval import Interval
 from contender.embedded import preload
-from contender.embedded.demo import demo, follow
+from contender.embedded.demo import demo, site
 from contender.embedded.environment import environment
 from contender.embedded.lifecycle import Platform, bring_up, take_down
 from contender.embedded.ports import choose_ports
@@ -110,7 +111,7 @@ def _orchestrated() -> dict[str, Any]:
                     time.sleep(1)
                 api.unpause(DAG)
                 run = (DAG, api.trigger(DAG, {"interval": INTERVAL, "trials": TRIALS}))
-                follow(platform, api, run, _silent)
+                follow(site(platform, api), run, _silent)
             return _times(platform)
         finally:
             take_down(Path(folder), say=_silent)

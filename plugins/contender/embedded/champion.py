@@ -1,4 +1,4 @@
-"""Serve a champion on this machine without Docker: export its bundle, start the app on it, ask it once."""
+"""Serve a champion on this machine without Docker: export its bundle, start the app on it."""
 
 from __future__ import annotations
 
@@ -9,27 +9,19 @@ import sys
 import time
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import requests
-
-from contender.core.errors import ContenderError
-from contender.core.settings import ONLINE_STORE, settings
+from contender.client.progress import Say
+from contender.client.served import NoChampion, Served, readiness
+from contender.core.settings import ONLINE_STORE
 from contender.embedded import home as places
 from contender.embedded import processes
-from contender.embedded.lifecycle import Platform, Say, StartFailed
+from contender.embedded.lifecycle import Platform, StartFailed
 from contender.embedded.ports import HOST, Claims, choose_ports
 
 READY_SECONDS = 60.0
 POLL_SECONDS = 0.2
-PREDICT = "/predict"
-READY = "/ready"
-
-
-class NoChampion(ContenderError):
-    """The registry has no champion that could be exported."""
 
 
 def export(model: str, home: Path, env: Mapping[str, str]) -> tuple[str, Path]:
@@ -80,13 +72,13 @@ def serving_env(bundle: Path, home: Path, env: Mapping[str, str]) -> dict[str, s
     return {**env, "CONTENDER_BUNDLE": str(bundle), "CONTENDER_ONLINE_STORE": store}
 
 
-def ensure_served(platform: Platform, model: str, say: Say) -> tuple[str, str]:
+def ensure_served(platform: Platform, model: str, say: Say) -> Served:
     """Serve the champion in the background; a server that already serves this version is left alone.
 
     Its port is chosen again where another program has taken it since the platform's start.
 
     Returns:
-        The version that is served, and the server's address.
+        The version that is served, and where.
 
     Raises:
         NoChampion: Nothing to serve.
@@ -97,7 +89,7 @@ def ensure_served(platform: Platform, model: str, say: Say) -> tuple[str, str]:
     record = processes.recorded(platform.home).get("serving")
     if record is not None and processes.is_alive(record):
         if record.note == note and _serves(record, platform):
-            return version, platform.serving_url
+            return Served(version, platform.serving_url)
         processes.stop([record], platform.home, patience=10)
     say(f"Starting the serving process of {model} version {version}")
     env = serving_env(bundle, platform.home, platform.full_env())
@@ -105,7 +97,7 @@ def ensure_served(platform: Platform, model: str, say: Say) -> tuple[str, str]:
         platform = _with_free_port(platform, claims)
         started = processes.start("serving", command(platform.ports.serving), env, platform.home, note=note)
         _wait_until_serving(started, platform)
-    return version, platform.serving_url
+    return Served(version, platform.serving_url)
 
 
 def _with_free_port(platform: Platform, claims: Claims) -> Platform:
@@ -125,7 +117,7 @@ def _wait_until_serving(started: processes.Record, platform: Platform) -> None:
             raise StartFailed(
                 "the serving process did not become ready",
                 where=str(log),
-                got=f"{_readiness(platform.serving_url)}\n{processes.last_lines(log)}\n",
+                got=f"{readiness(platform.serving_url)}\n{processes.last_lines(log)}\n",
                 next_step="correct what the last lines name, then `make demo` again",
             )
         time.sleep(POLL_SECONDS)
@@ -136,65 +128,10 @@ def _serves(record: processes.Record, platform: Platform) -> bool:
     return processes.listens(record, platform.ports.serving) and _is_ready(platform.serving_url)
 
 
-def example_request(model: str, interval_end: datetime) -> dict[str, Any] | None:
-    """The request in `<models>/<model>/example_request.json`; `None` without the file.
-
-    Its `{hour_after_interval}` becomes the time one hour after the interval just trained on, when the features in the
-    online store are fresh.
-
-    Args:
-        model: The model's name.
-        interval_end: End of that interval, UTC.
-    """
-    path = settings().models / model / "example_request.json"
-    if not path.exists():
-        return None
-    moment = f"{interval_end + timedelta(hours=1):%Y-%m-%dT%H:%M:%SZ}"
-    return dict(json.loads(path.read_text(encoding="utf-8").replace("{hour_after_interval}", moment)))
-
-
-def predict(url: str, request: Mapping[str, Any]) -> tuple[dict[str, Any], float]:
-    """Ask the served model once more after a first, warming request.
-
-    Returns:
-        Its prediction, and how long it took in milliseconds.
-
-    Raises:
-        StartFailed: It answered with an error.
-    """
-    body = {"requests": [dict(request)]}
-    with requests.Session() as http:
-        http.trust_env = False
-        http.post(url + PREDICT, json=body, timeout=10)
-        began = time.perf_counter()
-        answer = http.post(url + PREDICT, json=body, timeout=10)
-        took = (time.perf_counter() - began) * 1000
-    if not answer.ok:
-        raise StartFailed(
-            "the served model refused the example request",
-            where=url + PREDICT,
-            expected="200",
-            got=f"{answer.status_code}: {answer.text[:500]}",
-            next_step="compare <models>/<model>/example_request.json with request.py",
-        )
-    return dict(answer.json()["predictions"][0]), took
-
-
 def _about(bundle: Path) -> dict[str, Any]:
     path = bundle / "about.json"
     return dict(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else {}
 
 
 def _is_ready(url: str) -> bool:
-    return _readiness(url).startswith("200")
-
-
-def _readiness(url: str) -> str:
-    """What `/ready` says: status and answer, or why there is none."""
-    with requests.Session() as http:
-        http.trust_env = False
-        try:
-            answer = http.get(url + READY, timeout=2)
-        except requests.RequestException as error:
-            return f"no answer: {error}"
-        return f"{answer.status_code}: {answer.text[:500]}"
+    return readiness(url).startswith("200")

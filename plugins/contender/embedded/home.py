@@ -1,22 +1,16 @@
-"""The folder of one checkout's platform: what the launcher remembers there, and the locks on it."""
+"""The folder of one checkout's platform: what the launcher remembers there."""
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import hashlib
 import json
 import os
 import secrets
-import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from contender.core.errors import ContenderError
 from contender.embedded.environment import ADMIN
 
-POLL_SECONDS = 0.2
 MIXED = ("PATH", "PYTHONPATH", "NO_PROXY", "no_proxy")
 LOCAL_SETTINGS = '''"""Written by `make demo`: makes the scheduler import what tasks need before it forks them."""
 
@@ -24,10 +18,6 @@ from contender.embedded.preload import preload
 
 preload()
 '''
-
-
-class Busy(ContenderError):
-    """Another command works on the same platform."""
 
 
 def prepare(home: Path) -> None:
@@ -80,37 +70,3 @@ def digest(values: dict[str, str]) -> str:
     """
     own = {name: value for name, value in values.items() if name not in MIXED}
     return hashlib.sha256(json.dumps(own, sort_keys=True).encode()).hexdigest()[:16]
-
-
-@contextlib.contextmanager
-def lock(home: Path, name: str, *, patience: float = 0.0) -> Iterator[None]:
-    """Hold `<home>/<name>.lock`; the system lets go of it when the process ends, however it ends.
-
-    Raises:
-        Busy: Another process holds it for longer than `patience` seconds.
-    """
-    home.mkdir(parents=True, exist_ok=True)
-    deadline = time.monotonic() + patience
-    with (home / f"{name}.lock").open("a+", encoding="utf-8") as file:
-        while not _taken(file.fileno()):
-            if time.monotonic() >= deadline:
-                file.seek(0)
-                raise Busy(
-                    f"another `{name}` works on this platform",
-                    where=str(home),
-                    got=f"process {file.read().strip() or 'unknown'}",
-                    next_step="wait until it ends, or end it with Ctrl-C",
-                )
-            time.sleep(POLL_SECONDS)
-        file.truncate(0)
-        file.write(str(os.getpid()))
-        file.flush()
-        yield
-
-
-def _taken(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

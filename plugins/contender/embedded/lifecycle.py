@@ -15,10 +15,12 @@ from typing import Any
 
 import requests
 
+from contender.client.airflow_api import AirflowApi
+from contender.client.lock import lock
+from contender.client.progress import Say
 from contender.core.errors import ContenderError, TrackingUnreachable
 from contender.embedded import home as places
 from contender.embedded import processes
-from contender.embedded.airflow_api import AirflowApi
 from contender.embedded.environment import ADMIN, environment
 from contender.embedded.ports import HOST, Claims, Ports, choose_ports, is_free
 
@@ -28,8 +30,6 @@ STOP_ORDER = ("serving", "scheduler", "dag-processor", "mlflow", "api-server")
 START_SECONDS = 240.0
 STOP_SECONDS = 15.0
 POLL_SECONDS = 0.5
-
-Say = Callable[[str], None]
 
 
 class StartFailed(ContenderError):
@@ -77,7 +77,9 @@ class Platform:
 
     def api(self) -> AirflowApi:
         """A client of this platform's Airflow."""
-        return AirflowApi(self.airflow_url, ADMIN, self.password)
+        log = processes.log_path(self.home, "api-server")
+        advice = f"read {log}; `make stop`, then `make demo` starts afresh"
+        return AirflowApi(self.airflow_url, ADMIN, self.password, advice=advice)
 
 
 def bring_up(home: Path, say: Say) -> Platform:
@@ -105,7 +107,7 @@ def once_more_if_port_lost(start: Callable[[], Platform], say: Say) -> Platform:
 
 def _bring_up(home: Path, say: Say) -> Platform:
     with Claims() as claims:
-        with places.lock(home, "platform", patience=60):
+        with lock(home, "platform", patience=60):
             places.prepare(home)
             _clear_wreck(home, say)
             platform = _platform(home, claims.free)
@@ -123,7 +125,7 @@ def take_down(home: Path, say: Say) -> int:
     if not home.exists():
         say("Nothing to stop: there is no platform here")
         return 0
-    with places.lock(home, "platform", patience=60):
+    with lock(home, "platform", patience=60):
         records = processes.recorded(home)
         living = [name for name in STOP_ORDER if name in records and processes.is_alive(records[name])]
         if not living and not processes.survivors(home):

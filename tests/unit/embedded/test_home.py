@@ -1,10 +1,7 @@
 from __future__ import annotations
 
-import multiprocessing
 import stat
 from pathlib import Path
-
-import pytest
 
 from contender.embedded import home as places
 
@@ -33,25 +30,3 @@ def test_remember_adds_facts_and_survives_a_broken_file(tmp_path: Path) -> None:
     assert places.remembered(tmp_path) == {"ports": {"airflow": 1}, "migrated": "x"}
     (tmp_path / "platform.json").write_text("{")
     assert places.remembered(tmp_path) == {}
-
-
-def _hold(home: Path, ready: multiprocessing.synchronize.Event, done: multiprocessing.synchronize.Event) -> None:
-    with places.lock(home, "demo"):
-        ready.set()
-        done.wait(30)
-
-
-def test_lock_held_by_another_process_names_it(tmp_path: Path) -> None:
-    context = multiprocessing.get_context("spawn")
-    ready, done = context.Event(), context.Event()
-    holder = context.Process(target=_hold, args=(tmp_path, ready, done))
-    holder.start()
-    try:
-        assert ready.wait(30)
-        with pytest.raises(places.Busy, match=f"process {holder.pid}"), places.lock(tmp_path, "demo"):
-            pass
-    finally:
-        done.set()
-        holder.join()
-    with places.lock(tmp_path, "demo"):
-        pass

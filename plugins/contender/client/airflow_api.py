@@ -1,4 +1,4 @@
-"""Airflow's REST API, as far as the launcher needs it: the same calls the UI makes."""
+"""Airflow's REST API, as far as the launchers need it: the same calls the UI makes."""
 
 from __future__ import annotations
 
@@ -27,10 +27,13 @@ class AirflowApi:
         url: Address of the API server, without a slash at its end.
         user: Name to log in with.
         password: Its password.
+        tries: How often a read is sent, a second apart, before Airflow counts as down.
+        advice: What to do when it does not answer or refuses the login.
     """
 
-    def __init__(self, url: str, user: str, password: str) -> None:
+    def __init__(self, url: str, user: str, password: str, *, tries: int = 3, advice: str = "") -> None:
         self.url = url
+        self._tries, self._advice = tries, advice
         self._login = {"username": user, "password": password}
         self._http = requests.Session()
         self._http.trust_env = False  # a proxy has no business on the loopback interface
@@ -130,15 +133,13 @@ class AirflowApi:
                 "the login was refused",
                 where=f"{self.url}/auth/token",
                 got=f"{answer.status_code}: {_detail(answer)}",
-                next_step="run `make stop`, then `make demo`",
+                next_step=self._advice,
             )
         self._http.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
 
-    def _send(
-        self, method: str, path: str, arguments: dict[str, Any], *, prefix: str = "/api/v2", tries: int = 3
-    ) -> requests.Response:
+    def _send(self, method: str, path: str, arguments: dict[str, Any], *, prefix: str = "/api/v2") -> requests.Response:
         # Only reads are sent again: a trigger that timed out may have started a run.
-        tries = tries if method == "GET" else 1
+        tries = self._tries if method == "GET" else 1
         for attempt in range(tries):
             try:
                 return self._http.request(method, self.url + prefix + path, timeout=TIMEOUT_SECONDS, **arguments)
@@ -148,7 +149,7 @@ class AirflowApi:
                         "Airflow does not answer",
                         where=f"{method} {self.url}{prefix}{path}",
                         got=type(error).__name__,
-                        next_step="read .contender/logs/api-server.log; `make stop`, then `make demo` starts afresh",
+                        next_step=self._advice,
                     ) from error
                 time.sleep(1)
         raise AssertionError("unreachable")

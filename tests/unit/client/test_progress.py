@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from contender.embedded.progress import changes, error_message, failures, label, not_run
+from contender.client.progress import changes, error_message, failures, label, not_run
 
 
 def task(name: str, state: str | None, **more: Any) -> dict[str, Any]:

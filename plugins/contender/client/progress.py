@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
+
+Say = Callable[[str], None]  # takes a line of a report
 
 ENDED = {"success", "failed", "skipped", "upstream_failed", "removed"}
 SPOKEN = {

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from contender.embedded.summary import summary
+from contender.client.summary import summary
 
 
 def values(**changed: Any) -> dict[tuple[str, str], Any]:
