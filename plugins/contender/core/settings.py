@@ -32,6 +32,10 @@ class Settings:
         source: Where the reference model reads its raw files (`CONTENDER_SOURCE`, default the installed package).
         mlflow_ui: Address of MLflow's UI, for links (`CONTENDER_MLFLOW_UI`, default none: no links).
         serving_base: Base image of the serving images (`CONTENDER_SERVING_BASE`, default the Dockerfile's own).
+        serving_network: Docker network of proof and served containers (`CONTENDER_SERVING_NETWORK`, default none: a
+            proof is published on the loopback, and nothing is deployed).
+        serving_online_store: Online store of served containers, as the serving app takes it
+            (`CONTENDER_SERVING_ONLINE_STORE`, default none: they answer raw features alone).
     """
 
     home: Path
@@ -44,6 +48,8 @@ class Settings:
     source: str
     serving_base: str
     mlflow_ui: str
+    serving_network: str
+    serving_online_store: str
 
     @property
     def data_docs(self) -> Path:
@@ -76,4 +82,6 @@ def settings() -> Settings:
         source=env.get("CONTENDER_SOURCE", ""),
         serving_base=env.get("CONTENDER_SERVING_BASE", ""),
         mlflow_ui=env.get("CONTENDER_MLFLOW_UI", "").rstrip("/"),
+        serving_network=env.get("CONTENDER_SERVING_NETWORK", ""),
+        serving_online_store=env.get("CONTENDER_SERVING_ONLINE_STORE", ""),
     )

@@ -82,7 +82,8 @@ class ImageProve(ModelOperator):
         with tempfile.TemporaryDirectory() as folder:
             tracking = Tracking(self.spec.name)
             golden = image.golden(tracking.bundle(tracking.version(self.fitted["version"]), Path(folder)))
-        with Engine.connect().run(self.built["digest"], environment={"CONTENDER_ONLINE_STORE": "none"}) as served:
+        raw_only, network = {"CONTENDER_ONLINE_STORE": "none"}, settings().serving_network
+        with Engine.connect().run(self.built["digest"], environment=raw_only, network=network) as served:
             answers = served.predict_raw(golden.instances)
         proof = image.prove(
             answers, golden, image=self.built["image"], digest=self.built["digest"],

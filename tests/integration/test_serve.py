@@ -1,0 +1,188 @@
+"""A served model replaced by its next version under load, and a replacement that is killed in the middle."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import docker
+import pytest
+
+from contender.adapters import served
+from contender.adapters.containers import Built, Engine
+from contender.core.errors import ImageFailed
+from contender.stages import image
+from tests.unit.serving.tiny import write_bundle
+
+pytestmark = [pytest.mark.slow, pytest.mark.engine]
+
+NETWORK = "contender-test-models"
+NAME = "contender-test_model"
+RAW_ONLY = {"CONTENDER_ONLINE_STORE": "none"}
+# The router's way to a model: the name, looked up anew every 2 s, and the previous one while the name changes hands.
+ROUTER = """
+events {}
+http {
+  resolver 127.0.0.11 valid=2s ipv6=off;
+  access_log off;
+  server {
+    listen 8080;
+    location / { set $model contender-test_model; proxy_pass http://$model:8080; error_page 502 = @previous; }
+    location @previous { proxy_pass http://$model-previous:8080; }
+  }
+}
+"""
+WRITE_AND_RUN = 'printf %s "$ROUTER" > /etc/nginx/nginx.conf && exec nginx -g "daemon off;"'
+
+
+@pytest.fixture(scope="module")
+def network(client: docker.DockerClient) -> Iterator[str]:
+    made = client.networks.create(NETWORK)
+    yield NETWORK
+    for container in client.containers.list(all=True, filters={"network": NETWORK}):
+        container.remove(force=True)
+    made.remove()
+
+
+@pytest.fixture(scope="module")
+def versions(
+    engine: Engine, client: docker.DockerClient, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, Built]]:
+    """Images of two versions, by version."""
+    bundle, runtime = write_bundle(tmp_path_factory.mktemp("serve") / "bundle"), engine.ensure(image.runtime())
+    built = {version: engine.ensure(image.model(bundle, version, runtime.tag)) for version in ("7", "8")}
+    yield built
+    for one in built.values():
+        client.images.remove(one.tag)
+
+
+@pytest.fixture
+def router(client: docker.DockerClient, network: str) -> Iterator[str]:
+    """Address of a router on the network."""
+    container = client.containers.run(
+        "nginx:1-bookworm", ["sh", "-c", WRITE_AND_RUN], environment={"ROUTER": ROUTER}, network=network,
+        ports={"8080/tcp": ("127.0.0.1", None)}, detach=True,
+    )  # fmt: skip
+    container.reload()
+    yield f"http://127.0.0.1:{container.ports['8080/tcp'][0]['HostPort']}"
+    container.remove(force=True)
+
+
+def serve(engine: Engine, versions: dict[str, Built], version: str, **further: Any) -> str:
+    """Have a version serve; the ID of its container."""
+    labels = {"contender.model": "test_model", "contender.version": version}
+    digest = versions[version].digest
+    given: dict[str, Any] = {"environment": RAW_ONLY, **further}
+    return str(engine.serve(digest, name=NAME, network=NETWORK, labels=labels, **given).container.id)
+
+
+def on_network(client: docker.DockerClient) -> dict[str, str]:
+    """The served containers: ID by name."""
+    found = client.containers.list(all=True, filters={"label": "contender.purpose=served", "network": NETWORK})
+    return {container.name: container.id for container in found}
+
+
+def version_at(router: str) -> str:
+    try:
+        with urllib.request.urlopen(f"{router}/about", timeout=10) as answered:  # noqa: S310  loopback
+            return str(json.load(answered)["about"]["version"])
+    except (urllib.error.URLError, OSError) as error:
+        return repr(error)
+
+
+@contextmanager
+def requests_running(router: str) -> Iterator[list[str]]:
+    """Ask without a pause until the block ends; the version, or what went wrong, of each answer."""
+    seen: list[str] = []
+    over = threading.Event()
+
+    def ask() -> None:
+        while not over.is_set():
+            seen.append(version_at(router))
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    try:
+        yield seen
+    finally:
+        over.set()
+        asking.join()
+
+
+def wait_for(router: str, version: str) -> None:
+    deadline = time.monotonic() + 10
+    while version_at(router) != version:
+        assert time.monotonic() < deadline, f"{version_at(router)} instead of {version}"
+        time.sleep(0.1)
+
+
+def test_serve_next_version_under_load_fails_no_request(
+    engine: Engine, client: docker.DockerClient, versions: dict[str, Built], router: str
+) -> None:
+    first = serve(engine, versions, "7")
+    wait_for(router, "7")
+    assert serve(engine, versions, "7") == first
+    with requests_running(router) as seen:
+        second = serve(engine, versions, "8")
+    assert set(seen) == {"7", "8"}, Counter(seen)
+    assert seen == sorted(seen)
+    assert on_network(client) == {NAME: second}
+    running = client.containers.get(NAME)
+    assert running.attrs["HostConfig"]["RestartPolicy"]["Name"] == "unless-stopped"
+    assert (running.labels["contender.version"], running.ports.get("8080/tcp")) == ("8", None)
+
+
+def test_serve_version_that_does_not_get_ready_leaves_the_old_one(
+    engine: Engine, client: docker.DockerClient, versions: dict[str, Built], network: str
+) -> None:
+    first = serve(engine, versions, "7")
+    with pytest.raises(ImageFailed, match="OnlineStoreUnreachable"):
+        serve(engine, versions, "8", environment={}, ready_within_s=4)
+    assert on_network(client) == {NAME: first}
+
+
+class Killed(BaseException):
+    """Stands for the end of the process: nothing runs after it, no clean-up either."""
+
+
+def killed_at(step: int, real: Any) -> Any:
+    """A client whose calls that change something end the process before the one with that number."""
+    done = 0
+
+    def send(method: str, url: str, **arguments: Any) -> Any:
+        nonlocal done
+        if method != "GET":
+            done += 1
+            if done >= step:
+                raise Killed
+        return real(method, url, **arguments)
+
+    return send
+
+
+@pytest.mark.parametrize("step", range(1, 8))
+def test_serve_killed_before_any_change_and_called_again_comes_to_the_same_end(
+    client: docker.DockerClient, versions: dict[str, Built], router: str, step: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(served, "TAKEOVER_SECONDS", 0.0)
+    engine = Engine(client)
+    first = serve(engine, versions, "7")
+    mortal = docker.from_env()
+    mortal.api.request = killed_at(step, mortal.api.request)
+    if step <= 6:
+        with pytest.raises(Killed):
+            serve(Engine(mortal), versions, "8")
+    else:
+        serve(Engine(mortal), versions, "8")
+    mortal.close()
+    assert first in on_network(client).values() or step > 6
+    serving = serve(engine, versions, "8")
+    assert on_network(client) == {NAME: serving}
+    wait_for(router, "8")
