@@ -1,5 +1,5 @@
 """Makes the processes that fork tasks import what tasks need before they fork."""
 
-from contender.embedded.preload import preload
+from contender.operators.preload import preload
 
 preload()

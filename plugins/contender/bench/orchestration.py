@@ -23,11 +23,11 @@ from contender.bench.chain import Chain
 from contender.bench.record import record
 from contender.client.runs import follow
 from contender.core.interval import Interval
-from contender.embedded import preload
 from contender.embedded.demo import demo, site
 from contender.embedded.environment import environment
 from contender.embedded.lifecycle import Platform, bring_up, take_down
 from contender.embedded.ports import choose_ports
+from contender.operators import preload
 
 COMMAND = "python -m contender.bench.orchestration"
 # One trial: more would run side by side under Airflow, and the overlap would hide what Airflow costs.

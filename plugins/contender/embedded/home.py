@@ -14,7 +14,7 @@ from contender.embedded.environment import ADMIN
 MIXED = ("PATH", "PYTHONPATH", "NO_PROXY", "no_proxy")
 LOCAL_SETTINGS = '''"""Written by `make demo`: makes the scheduler import what tasks need before it forks them."""
 
-from contender.embedded.preload import preload
+from contender.operators.preload import preload
 
 preload()
 '''

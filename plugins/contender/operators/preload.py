@@ -1,14 +1,16 @@
-"""What the scheduler imports before it forks the workers, and they the tasks.
+"""What the process that forks the tasks imports before it does.
 
-A task is a fork of a fork of the scheduler. What the scheduler has imported is there in every task for nothing; what
-it has not, every task imports anew: measured, ten tasks that need MLflow and scikit-learn take 4 s instead of 57 s.
-Nothing is *run* here: OpenMP's threads do not survive a fork.
+A task is a fork of a fork: of the scheduler with the LocalExecutor, of the worker with Celery's. What that process has
+imported is there in every task for nothing; what it has not, every task imports anew: measured, ten tasks that need
+MLflow and scikit-learn take 4 s instead of 57 s. Nothing is *run* here: OpenMP's threads do not survive a fork.
+`airflow_local_settings.py` of each platform calls it.
 """
 
 from __future__ import annotations
 
 import importlib
 import logging
+import os
 import sys
 import time
 import warnings
@@ -46,19 +48,26 @@ LIBRARIES = (
 log = logging.getLogger(__name__)
 
 
-def wanted(arguments: list[str]) -> bool:
-    """Whether this process is the scheduler, the only one whose forks run tasks."""
-    return "scheduler" in arguments[:3]
+def wanted(arguments: list[str], executor: str) -> bool:
+    """Whether this process is the one whose forks run tasks.
+
+    Args:
+        arguments: Its command line.
+        executor: Airflow's executor.
+    """
+    command = arguments[:3]
+    return "worker" in command or ("scheduler" in command and "LocalExecutor" in executor)
 
 
 def preload(arguments: list[str] | None = None) -> list[str]:
-    """Import everything if this is the scheduler.
+    """Import everything if tasks are forks of this process.
 
     Returns:
         Names of the modules that were imported. One that is missing is left to the task that needs it, which then
         fails with its own name in the log.
     """
-    if not wanted(sys.argv if arguments is None else arguments):
+    executor = os.environ.get("AIRFLOW__CORE__EXECUTOR", "LocalExecutor")
+    if not wanted(sys.argv if arguments is None else arguments, executor):
         return []
     started, imported = time.monotonic(), []
     # It reports each of its own closures at level info, thousands of lines in the scheduler's log.
