@@ -26,16 +26,10 @@ from contender.feast_stores import rows_table
 from contender.stages import image
 from contender.stages.image import Build
 from tests.unit.serving.test_predict import ENTITY, write_store
-from tests.unit.serving.tiny import write_bundle
 
 pytestmark = [pytest.mark.slow, pytest.mark.engine]
 
 RAW_ONLY = {"CONTENDER_ONLINE_STORE": "none"}
-
-
-@pytest.fixture(scope="module")
-def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_bundle(tmp_path_factory.mktemp("image") / "bundle")
 
 
 @pytest.fixture(scope="module")

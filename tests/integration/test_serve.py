@@ -18,12 +18,10 @@ import pytest
 from contender.adapters import served
 from contender.adapters.containers import Built, Engine
 from contender.core.errors import ImageFailed
-from contender.stages import image
-from tests.unit.serving.tiny import write_bundle
+from tests.integration.conftest import MODELS
 
 pytestmark = [pytest.mark.slow, pytest.mark.engine]
 
-NETWORK = "contender-test-models"
 NAME = "contender-test_model"
 RAW_ONLY = {"CONTENDER_ONLINE_STORE": "none"}
 # The router's way to a model: the name, looked up anew every 2 s, and the previous one while the name changes hands.
@@ -40,27 +38,6 @@ http {
 }
 """
 WRITE_AND_RUN = 'printf %s "$ROUTER" > /etc/nginx/nginx.conf && exec nginx -g "daemon off;"'
-
-
-@pytest.fixture(scope="module")
-def network(client: docker.DockerClient) -> Iterator[str]:
-    made = client.networks.create(NETWORK)
-    yield NETWORK
-    for container in client.containers.list(all=True, filters={"network": NETWORK}):
-        container.remove(force=True)
-    made.remove()
-
-
-@pytest.fixture(scope="module")
-def versions(
-    engine: Engine, client: docker.DockerClient, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[dict[str, Built]]:
-    """Images of two versions, by version."""
-    bundle, runtime = write_bundle(tmp_path_factory.mktemp("serve") / "bundle"), engine.ensure(image.runtime())
-    built = {version: engine.ensure(image.model(bundle, version, runtime.tag)) for version in ("7", "8")}
-    yield built
-    for one in built.values():
-        client.images.remove(one.tag)
 
 
 @pytest.fixture
@@ -80,12 +57,12 @@ def serve(engine: Engine, versions: dict[str, Built], version: str, **further: A
     labels = {"contender.model": "test_model", "contender.version": version}
     digest = versions[version].digest
     given: dict[str, Any] = {"environment": RAW_ONLY, **further}
-    return str(engine.serve(digest, name=NAME, network=NETWORK, labels=labels, **given).container.id)
+    return str(engine.serve(digest, name=NAME, network=MODELS, labels=labels, **given).container.id)
 
 
 def on_network(client: docker.DockerClient) -> dict[str, str]:
     """The served containers: ID by name."""
-    found = client.containers.list(all=True, filters={"label": "contender.purpose=served", "network": NETWORK})
+    found = client.containers.list(all=True, filters={"label": "contender.purpose=served", "network": MODELS})
     return {container.name: container.id for container in found}
 
 
@@ -123,9 +100,10 @@ def wait_for(router: str, version: str) -> None:
         time.sleep(0.1)
 
 
-def test_serve_next_version_under_load_fails_no_request(
-    engine: Engine, client: docker.DockerClient, versions: dict[str, Built], router: str
+def test_serve_next_version_under_load_and_through_the_proxy_fails_no_request(
+    proxied: Engine, client: docker.DockerClient, versions: dict[str, Built], router: str
 ) -> None:
+    engine = proxied
     first = serve(engine, versions, "7")
     wait_for(router, "7")
     assert serve(engine, versions, "7") == first

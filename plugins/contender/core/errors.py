@@ -12,6 +12,7 @@ ContenderError
 ├── TrackingUnreachable       MLflow does not answer
 ├── ModelNotFaithful          no stored form of the model scores as the fitted one does
 ├── EngineUnavailable         no Docker engine answers
+├── EngineCallRefused         a call that the engine is not to be asked
 ├── ImageFailed               the image could not be built or started
 ├── GoldenRequestsFailed      the served model answers otherwise than the trained one
 ├── PromotionRefused          the alias may not be moved
@@ -109,6 +110,10 @@ class ModelNotFaithful(ContenderError):
 
 class EngineUnavailable(ContenderError):
     """No Docker engine answers."""
+
+
+class EngineCallRefused(ContenderError):
+    """A call that the engine is not to be asked."""
 
 
 class ImageFailed(ContenderError):

@@ -1,0 +1,296 @@
+"""Which calls to the Docker engine may be made, as pure functions: what is not allowed here is refused.
+
+Nothing of a call is passed on as it came: path, query and body are put together anew from what was understood, so
+that the engine cannot understand them otherwise (its JSON, for one, knows no upper and lower case in names).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+from urllib.parse import parse_qsl
+
+from contender.core.errors import EngineCallRefused, some
+
+# The rules were written for 1.41; older interfaces took settings of the host in calls that have none today.
+OLDEST = 41
+COMPONENT = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
+TAG = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}"
+ID = r"(?:sha256:)?[0-9a-f]{12,64}"
+IMAGE = rf"{ID}|(?:{COMPONENT}(?::[0-9]+)?/)?{COMPONENT}(?:/{COMPONENT})*(?::{TAG})?"
+CONTAINER = r"[A-Za-z0-9][A-Za-z0-9_.-]*"
+# A name is a DNS name on the network of the served models: only a model's may be taken.
+SERVED_NAME = r"contender-[a-z][a-z0-9_]*(?:-next|-previous)?"
+# What the stack itself runs from is built by its owner.
+RESERVED = frozenset({"contender/airflow"})
+PURPOSE, PURPOSES = "contender.purpose", frozenset({"proof", "served"})
+MODEL = "contender.model"
+RUNTIME_TITLE = ("org.opencontainers.image.title", "contender serving runtime")
+LEAST_MEMORY, MOST_MEMORY = 6 * 2**20, 4 * 2**30
+NO = frozenset({"", "0", "no", "false", "none"})  # how the engine reads a Boolean of a query
+
+Check = Callable[[str], bool]
+Body = Literal["none", "config", "context"]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One kind of call: its method, the pattern of its path, what its query may and must have, what its body is."""
+
+    method: str
+    path: str
+    query: Mapping[str, Check] = field(default_factory=dict)
+    required: frozenset[str] = frozenset()
+    body: Body = "none"
+
+
+@dataclass(frozen=True)
+class Call:
+    """A call that may be made, once the engine has confirmed what it is made on.
+
+    Attributes:
+        method, path, query, body: What to send; in the path, `{id}` stands for the ID of `container`.
+        container: Name or ID of the container that must be one of ours; empty where the call is on none.
+    """
+
+    method: str
+    path: str
+    query: dict[str, str]
+    body: Body
+    container: str
+
+
+def _like(pattern: str) -> Check:
+    return lambda value: re.fullmatch(pattern, value) is not None
+
+
+def _strings(*prefixes: str) -> Check:
+    """A JSON object of strings whose names begin with one of the prefixes."""
+
+    def check(value: str) -> bool:
+        return all(
+            isinstance(text, str) and (not prefixes or name.startswith(prefixes))
+            for name, text in parsed(value).items()
+        )
+
+    return check
+
+
+def _own_repository(value: str) -> bool:
+    return re.fullmatch(rf"contender/{COMPONENT}", value) is not None and value not in RESERVED
+
+
+def _asks_for_ours(value: str) -> bool:
+    """Filters that let through containers with our label alone."""
+    filters = parsed(value)
+    labels = filters.get("label")
+    return (
+        filters.keys() <= {"label", "name", "status"}
+        and isinstance(labels, list)
+        and any(isinstance(label, str) and label.partition("=")[0] == PURPOSE for label in labels)
+    )
+
+
+WHETHER = _like("(?i)true|false|0|1")
+NUMBER = _like("[0-9]{1,15}")
+LIMITS = ("memory", "memswap", "cpushares", "cpuperiod", "cpuquota")
+BUILD = {
+    **dict.fromkeys(("q", "nocache", "rm", "forcerm", "pull"), WHETHER),
+    **dict.fromkeys(LIMITS, NUMBER),
+    "cpusetcpus": _like("[0-9,-]{1,64}"),
+    "buildargs": _strings(),
+    "labels": _strings("contender.", "org.opencontainers.image."),
+}
+LIST = {
+    "filters": _asks_for_ours,
+    "all": WHETHER,
+    "size": WHETHER,
+    "trunc_cmd": WHETHER,
+    "limit": _like("-?[0-9]{1,4}"),
+}
+LOGS = {
+    **dict.fromkeys(("stdout", "stderr", "timestamps", "follow"), WHETHER),
+    **dict.fromkeys(("since", "until"), _like("[0-9.]{1,32}")),
+    "tail": _like("all|[0-9]{1,6}"),
+}
+ON_CONTAINER = rf"/containers/(?P<container>{CONTAINER})"
+RULES = (
+    Rule("GET", "/_ping"),
+    Rule("GET", "/version"),
+    Rule("GET", rf"/images/(?:{IMAGE})/json"),
+    Rule("POST", "/build", BUILD, body="context"),
+    Rule("POST", rf"/images/(?:{IMAGE})/tag", {"repo": _own_repository, "tag": _like(TAG)}, frozenset({"repo", "tag"})),
+    Rule("POST", "/containers/create", {"name": _like(SERVED_NAME)}, body="config"),
+    Rule("GET", "/containers/json", LIST, frozenset({"filters"})),
+    Rule("GET", f"{ON_CONTAINER}/json", {"size": WHETHER}),
+    Rule("GET", f"{ON_CONTAINER}/logs", LOGS),
+    Rule("POST", f"{ON_CONTAINER}/start"),
+    Rule("POST", f"{ON_CONTAINER}/stop", {"t": _like("[0-9]{1,3}")}),
+    Rule("POST", f"{ON_CONTAINER}/rename", {"name": _like(SERVED_NAME)}, frozenset({"name"})),
+    Rule("POST", f"{ON_CONTAINER}/wait", {"condition": _like("not-running|next-exit|removed")}),
+    Rule("DELETE", ON_CONTAINER, {"v": WHETHER, "force": WHETHER}),
+)
+
+
+def judge(method: str, raw_path: bytes, raw_query: bytes) -> Call:
+    """The call to make for a request.
+
+    Args:
+        method: HTTP method.
+        raw_path: Path as it was sent: with an escape in it, it matches no rule.
+        raw_query: Query as it was sent.
+
+    Raises:
+        EngineCallRefused: No rule allows it.
+    """
+    asked = f"{method} {raw_path.decode('ascii', 'backslashreplace')[:200]}"
+    version, path = _version(raw_path, asked)
+    for rule in RULES:
+        found = re.fullmatch(rule.path, path) if rule.method == method else None
+        if found is None:
+            continue
+        container = found.groupdict().get("container") or ""
+        to = path if not container else path.replace(f"/containers/{container}", "/containers/{id}", 1)
+        return Call(method, version + to, _query(rule, raw_query, asked), rule.body, container)
+    raise _refused("the engine is not asked this", asked, "a call that building, proving and serving an image needs")
+
+
+def _version(raw_path: bytes, asked: str) -> tuple[str, str]:
+    found = re.fullmatch(rb"(/v1\.([0-9]{2,3}))?(/[\x21-\x7e]*)", raw_path)
+    if found is None or (found[2] and int(found[2]) < OLDEST):
+        raise _refused("the engine is not asked in this form", asked, f"a path below /v1.{OLDEST} or newer")
+    return (found[1] or b"").decode(), found[3].decode()
+
+
+def _query(rule: Rule, raw: bytes, asked: str) -> dict[str, str]:
+    """The query's parameters, each allowed; those not known to the rule may be there only to say no."""
+    try:
+        pairs = parse_qsl(raw.decode("ascii"), keep_blank_values=True, strict_parsing=bool(raw), max_num_fields=32)
+    except ValueError as error:
+        raise _refused("the query cannot be read", asked, "name=value&…", error) from error
+    sent = dict(pairs)
+    if len(sent) < len(pairs):
+        raise _refused("a parameter is given twice", asked, "each once", some(name for name, _ in pairs))
+    for name, value in sent.items():
+        if name not in rule.query and value.lower() not in NO:
+            raise _refused("a parameter is not allowed", asked, some(rule.query, 20) or "none", f"{name}={value}"[:200])
+        if name in rule.query and not rule.query[name](value):
+            raise _refused("a parameter has a value that is not allowed", asked, name, f"{name}={value}"[:200])
+    if missing := rule.required - sent.keys():
+        raise _refused("a parameter is missing", asked, some(sorted(missing)))
+    return {name: value for name, value in sent.items() if name in rule.query}
+
+
+def container_config(raw: bytes, network: str) -> dict[str, Any]:
+    """What `containers/create` is to be sent for a body: a container that can do no more than a served model needs.
+
+    Args:
+        raw: The body; fields that say nothing (`null`, `false`, empty) are dropped.
+        network: The one network it may join.
+
+    Raises:
+        EngineCallRefused: It asks for anything else.
+    """
+    said = _said(parsed(raw), {"Image", "Env", "Labels", "HostConfig"}, "containers/create")
+    env, labels = said.get("Env", []), said.get("Labels", {})
+    _require(re.fullmatch(IMAGE, str(said.get("Image"))), "Image", "an image", said.get("Image"))
+    _require(
+        isinstance(env, list) and all(isinstance(one, str) and "=" in one for one in env), "Env", "NAME=value, …", env
+    )
+    _require(
+        isinstance(labels, dict) and all(isinstance(v, str) and k.startswith("contender.") for k, v in labels.items()),
+        "Labels", "texts under names that begin with contender.", labels,
+    )  # fmt: skip
+    _require(labels.get(PURPOSE) in PURPOSES, f"Labels.{PURPOSE}", some(sorted(PURPOSES)), labels.get(PURPOSE))
+    return {"Image": said["Image"], "Env": env, "Labels": labels, "HostConfig": _host(said.get("HostConfig"), network)}
+
+
+def _host(host: Any, network: str) -> dict[str, Any]:
+    _require(isinstance(host, dict), "HostConfig", "an object", host)
+    fixed: dict[str, Any] = {
+        "NetworkMode": network,
+        "ReadonlyRootfs": True,
+        "CapDrop": ["ALL"],
+        "SecurityOpt": ["no-new-privileges"],
+    }
+    said = _said(host, {*fixed, "Memory", "RestartPolicy"}, "HostConfig")
+    for name, value in fixed.items():
+        _require(said.get(name) == value, f"HostConfig.{name}", value, said.get(name))
+    memory = said.get("Memory")
+    bounded = isinstance(memory, int) and not isinstance(memory, bool) and LEAST_MEMORY <= memory <= MOST_MEMORY
+    _require(bounded, "HostConfig.Memory", f"{LEAST_MEMORY} to {MOST_MEMORY} bytes", memory)
+    policy = said.get("RestartPolicy", {})
+    _require(isinstance(policy, dict), "HostConfig.RestartPolicy", "an object", policy)
+    restart = _said(policy, {"Name"}, "HostConfig.RestartPolicy").get("Name", "no")
+    _require(restart in {"no", "unless-stopped"}, "HostConfig.RestartPolicy.Name", "no, unless-stopped", restart)
+    return {**fixed, "Memory": memory, "RestartPolicy": {"Name": restart}}
+
+
+def require_own_container(found: Mapping[str, Any]) -> None:
+    """Refuse a container, as the engine described it, that does not bear our label."""
+    labels = found["Config"].get("Labels") or {}
+    _require(PURPOSE in labels, f"container {found['Name']}", f"one with the label {PURPOSE}", some(labels) or "none")
+
+
+def require_model_image(found: Mapping[str, Any]) -> None:
+    """Refuse to run an image, as the engine described it, that is not a model's."""
+    labels = (found.get("Config") or {}).get("Labels") or {}
+    _require(MODEL in labels, f"image {found['Id']}", f"one with the label {MODEL}", some(labels) or "none")
+
+
+def require_own_tag(found: Mapping[str, Any]) -> None:
+    """Refuse to move a tag off an image, as the engine described it, that was not built by a task."""
+    labels = (found.get("Config") or {}).get("Labels") or {}
+    title, runtime = RUNTIME_TITLE
+    _require(
+        MODEL in labels or labels.get(title) == runtime,
+        f"image {found['Id']}", "a tag that no image of others has", some(found.get("RepoTags") or ["none"]),
+    )  # fmt: skip
+
+
+def parsed(raw: str | bytes) -> dict[str, Any]:
+    """A JSON object in which no name stands twice.
+
+    Raises:
+        EngineCallRefused: It is no such thing.
+    """
+    try:
+        content = json.loads(raw, object_pairs_hook=_once, parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:
+        raise _refused("the JSON cannot be used", "body or query", "an object with each name once", error) from error
+    _require(isinstance(content, dict), "body or query", "a JSON object", type(content).__name__)
+    return dict(content)
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    times = Counter(name.lower() for name, _ in pairs)
+    if twice := [name for name, number in times.items() if number > 1]:
+        raise ValueError(f"given twice: {some(twice)}")
+    return dict(pairs)
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is no number")
+
+
+def _said(given: Mapping[str, Any], allowed: set[str], where: str) -> dict[str, Any]:
+    """The fields that say something; each must be allowed, in just this spelling."""
+    said = {name: value for name, value in given.items() if value not in (None, False, "", [], {})}
+    unknown = sorted(said.keys() - allowed)
+    _require(not unknown, where, some(sorted(allowed), 20), some(unknown))
+    return said
+
+
+def _require(holds: object, where: str, expected: object, got: object) -> None:
+    if not holds:
+        raise _refused("this is not allowed", where, expected, str(got)[:200])
+
+
+def _refused(what: str, where: str, expected: object, got: object = "") -> EngineCallRefused:
+    return EngineCallRefused(
+        what, where=where, expected=expected, got=got, next_step="docs/decisions/0014 says what is allowed, and why"
+    )

@@ -1,0 +1,179 @@
+"""The real proxy before a real engine: what tasks do works through it, and nothing else does."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import docker
+import httpx
+import pytest
+
+from contender.adapters.containers import Built, Engine, context_tar
+from contender.core.errors import ImageFailed
+from contender.stages import image
+from contender.stages.image import Build
+
+pytestmark = [pytest.mark.slow, pytest.mark.engine]
+
+RAW_ONLY = {"CONTENDER_ONLINE_STORE": "none"}
+
+
+@pytest.fixture
+def http(proxy: str) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=f"http://{proxy}", trust_env=False, timeout=30) as client:
+        yield client
+
+
+def created(client: docker.DockerClient) -> list[Any]:
+    """The containers that a test asked the proxy for."""
+    return list(client.containers.list(all=True, filters={"label": "contender.test"}))
+
+
+def test_proxy_builds_and_proves_an_image(
+    proxied: Engine, client: docker.DockerClient, bundle: Path, network: str
+) -> None:
+    plan = image.model(bundle, "9", proxied.ensure(image.runtime()).tag)
+    built = proxied.build(plan, fresh=True)
+    golden = image.golden(bundle)
+    with proxied.run(built.digest, environment=RAW_ONLY, network=network) as served:
+        assert served.container.attrs["NetworkSettings"]["Ports"] == {"8080/tcp": None}
+        answers = served.predict_raw(golden.instances)
+    assert len(answers) == len(golden.outputs)
+    with (
+        pytest.raises(ImageFailed, match="OnlineStoreUnreachable"),
+        proxied.run(built.digest, network=network, ready_within_s=4),
+    ):
+        pass
+    client.images.remove(plan.tag)
+
+
+def test_proxy_passes_a_build_s_output_on_as_it_comes(http: httpx.Client, engine: Engine) -> None:
+    base = engine.ensure(image.runtime()).tag
+    context = context_tar({"Dockerfile": f"FROM {base}\nRUN echo half way && sleep 3\n".encode()})
+    heard: dict[str, float] = {}
+    with http.stream("POST", "/v1.41/build", params={"nocache": "1", "rm": "1"}, content=context) as answer:
+        for line in answer.iter_lines():
+            event = json.loads(line)
+            heard[event.get("stream", "").strip() or next(iter(event))] = time.monotonic()
+    assert heard["aux"] - heard["half way"] > 2
+
+
+def test_proxy_failing_step_says_its_last_lines(proxied: Engine) -> None:
+    recipe = f"FROM {proxied.ensure(image.runtime()).tag}\nRUN echo the reason is this && exit 3\n"
+    plan = Build(tag="contender/test-failing:1", context={"Dockerfile": recipe.encode()})
+    with pytest.raises(ImageFailed, match=r"(?s)the reason is this.*returned a non-zero code: 3"):
+        proxied.build(plan, fresh=True)
+
+
+def config(built: Built, network: str, **host: Any) -> dict[str, Any]:
+    fixed = {"NetworkMode": network, "ReadonlyRootfs": True, "CapDrop": ["ALL"], "Memory": 2**28}
+    return {
+        "Image": built.digest,
+        "Labels": {"contender.purpose": "proof", "contender.test": "hostile"},
+        "HostConfig": {**fixed, "SecurityOpt": ["no-new-privileges"], **host},
+    }
+
+
+HOSTILE = {
+    "host folder": {"Binds": ["/:/host"]},
+    "host folder in lower case": {"binds": ["/:/host"]},
+    "privileged": {"privileged": True},
+    "another's network": {"NetworkMode": "host"},
+}
+
+
+@pytest.mark.parametrize("host", HOSTILE.values(), ids=HOSTILE.keys())
+def test_proxy_hostile_container_is_refused_and_nothing_created(
+    http: httpx.Client, client: docker.DockerClient, versions: dict[str, Built], network: str, host: dict[str, Any]
+) -> None:
+    answer = http.post("/v1.41/containers/create", json=config(versions["7"], network, **host))
+    assert (answer.status_code, "this is not allowed" in answer.json()["message"]) == (403, True)
+    assert created(client) == []
+
+
+def test_proxy_same_container_without_the_hostile_part_is_created(
+    http: httpx.Client, client: docker.DockerClient, versions: dict[str, Built], network: str
+) -> None:
+    assert http.post("/v1.41/containers/create", json=config(versions["7"], network)).status_code == 201
+    (container,) = created(client)
+    assert http.delete(f"/v1.41/containers/{container.id}").status_code == 204
+    assert created(client) == []
+
+
+def test_proxy_image_of_others_is_not_run_and_their_tag_not_moved(
+    http: httpx.Client, client: docker.DockerClient, versions: dict[str, Built], network: str
+) -> None:
+    foreign = client.images.get("nginx:1-bookworm")
+    foreign.tag("contender/test-foreign", "1")
+    try:
+        body = {**config(versions["7"], network), "Image": "contender/test-foreign:1"}
+        assert http.post("/v1.41/containers/create", json=body).status_code == 403
+        moved = {"repo": "contender/test-foreign", "tag": "1"}
+        assert http.post(f"/v1.41/images/{versions['7'].digest}/tag", params=moved).status_code == 403
+        assert created(client) == []
+        assert client.images.get("contender/test-foreign:1").id == foreign.id
+    finally:
+        client.images.remove("contender/test-foreign:1")
+
+
+@pytest.mark.parametrize(("method", "call"), [("POST", "stop"), ("GET", "json"), ("GET", "logs"), ("DELETE", "")])
+def test_proxy_container_of_others_is_not_touched(
+    http: httpx.Client, client: docker.DockerClient, network: str, method: str, call: str
+) -> None:
+    other = client.containers.create("nginx:1-bookworm", network=network)
+    try:
+        answer = http.request(method, f"/v1.41/containers/{other.name}/{call}".rstrip("/"))
+        assert (answer.status_code, "contender.purpose" in answer.json()["message"]) == (403, True)
+        other.reload()
+    finally:
+        other.remove()
+
+
+def said(proxy: str, request: bytes) -> bytes:
+    """The first line of the answer to a request that no client library would send."""
+    host, port = proxy.split(":")
+    with socket.create_connection((host, int(port)), timeout=10) as connection:
+        connection.sendall(request)
+        return connection.recv(65536).partition(b"\r\n")[0]
+
+
+RAW = {
+    "up and down": b"GET /v1.41/../v1.41/info HTTP/1.1\r\nHost: x\r\n\r\n",
+    "escaped": b"GET /v1.41/images/%2e%2e/info HTTP/1.1\r\nHost: x\r\n\r\n",
+    "escaped newline": b"GET /v1.41/info%0a HTTP/1.1\r\nHost: x\r\n\r\n",
+    "double slash": b"POST //v1.41/containers/create HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n",
+    "absolute": b"GET http://x/v1.41/info HTTP/1.1\r\nHost: x\r\n\r\n",
+    "upgrade": b"GET /v1.41/_ping HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n",
+    "websocket": b"GET /v1.41/_ping HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("request_", RAW.values(), ids=RAW.keys())
+def test_proxy_request_that_no_client_would_send_is_refused(proxy: str, request_: bytes) -> None:
+    assert b" 403 " in said(proxy, request_)
+
+
+def test_proxy_body_without_end_is_refused(http: httpx.Client) -> None:
+    answer = http.post("/v1.41/containers/create", content=b" " * 300_000)
+    assert (answer.status_code, "too large" in answer.json()["message"]) == (403, True)
+
+
+def test_proxy_engine_absent_says_so(tmp_path: Path) -> None:
+    import asyncio
+
+    from contender.engine_proxy.app import create_app
+
+    async def ask() -> httpx.Response:
+        through = httpx.ASGITransport(create_app(os.fspath(tmp_path / "none.sock"), "models"))
+        async with httpx.AsyncClient(transport=through, base_url="http://proxy") as client:
+            return await client.get("/health")
+
+    answer = asyncio.run(ask())
+    assert (answer.status_code, "does not answer" in answer.json()["message"]) == (502, True)

@@ -1,0 +1,251 @@
+"""What may be asked of the engine, and what may not, whatever way it is written."""
+
+from __future__ import annotations
+
+import json
+from copy import deepcopy
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+
+from contender.core.errors import EngineCallRefused
+from contender.engine_proxy import rules
+
+NETWORK = "contender_models"
+OURS = json.dumps({"label": ["contender.purpose=served"]})
+DIGEST = "sha256:" + "a1" * 32
+HOST: dict[str, Any] = {
+    "NetworkMode": NETWORK,
+    "ReadonlyRootfs": True,
+    "CapDrop": ["ALL"],
+    "SecurityOpt": ["no-new-privileges"],
+    "Memory": 2**30,
+    "RestartPolicy": {"Name": "unless-stopped"},
+}
+CONFIG: dict[str, Any] = {
+    "Image": DIGEST,
+    "Env": ["CONTENDER_ONLINE_STORE=none"],
+    "Labels": {"contender.purpose": "served", "contender.model": "flight_delay"},
+    "HostConfig": HOST,
+}
+
+ALLOWED = {
+    "ping": ("GET", "/v1.41/_ping", {}, ""),
+    "version": ("GET", "/version", {}, ""),
+    "image": ("GET", "/v1.41/images/contender/flight-delay:1-ab12/json", {}, ""),
+    "image of a registry": ("GET", "/v1.50/images/mirror.example:5000/a/b_c:1/json", {}, ""),
+    "image by digest": ("GET", f"/v1.41/images/{DIGEST}/json", {}, ""),
+    "build": ("POST", "/v1.41/build", {"rm": "True", "nocache": "False", "buildargs": '{"A": "b"}', "memory": "1"}, ""),
+    "tag": ("POST", f"/v1.41/images/{DIGEST}/tag", {"repo": "contender/toy", "tag": "1-ab", "force": "0"}, ""),
+    "create": ("POST", "/v1.41/containers/create", {}, ""),
+    "create named": ("POST", "/v1.41/containers/create", {"name": "contender-flight_delay-next"}, ""),
+    "list": ("GET", "/v1.41/containers/json", {"filters": OURS, "all": "1", "limit": "-1"}, ""),
+    "inspect": ("GET", "/v1.41/containers/contender-toy/json", {}, "contender-toy"),
+    "logs": ("GET", "/v1.41/containers/a1b2/logs", {"stdout": "1", "tail": "20"}, "a1b2"),
+    "start": ("POST", "/v1.41/containers/a1b2/start", {}, "a1b2"),
+    "stop": ("POST", "/v1.41/containers/a1b2/stop", {"t": "15"}, "a1b2"),
+    "rename": ("POST", "/v1.41/containers/a1b2/rename", {"name": "contender-toy"}, "a1b2"),
+    "wait": ("POST", "/v1.41/containers/a1b2/wait", {}, "a1b2"),
+    "remove": ("DELETE", "/v1.41/containers/a1b2", {"v": "True", "force": "True", "link": "False"}, "a1b2"),
+}
+
+
+@pytest.mark.parametrize(("method", "path", "query", "container"), ALLOWED.values(), ids=ALLOWED.keys())
+def test_judge_call_of_the_adapter_is_allowed(method: str, path: str, query: dict[str, str], container: str) -> None:
+    call = rules.judge(method, path.encode(), urlencode(query).encode())
+    assert (call.method, call.container) == (method, container)
+    assert call.path == (path.replace(f"/{container}", "/{id}") if container else path)
+    assert call.query.keys() <= query.keys() - {"force", "link"} or "v" in query
+
+
+TO_TAG = "/v1.41/images/a1b2c3d4e5f6/tag"
+
+
+def asked(filters: str) -> str:
+    return urlencode({"filters": filters})
+
+
+REFUSED = {
+    "up and down": ("GET", "/v1.41/../v1.41/info", ""),
+    "up from an image": ("GET", "/v1.41/images/../containers/json", ""),
+    "up from a container": ("POST", "/v1.41/containers/../networks/create", ""),
+    "double slash": ("GET", "//v1.41/_ping", ""),
+    "double slash inside": ("POST", "/v1.41//containers/create", ""),
+    "escaped slash": ("POST", "/v1.41/containers/a%2fexec", ""),
+    "escaped dots": ("GET", "/v1.41/images/%2e%2e/info", ""),
+    "escaped letter": ("GET", "/v1.41/%5fping", ""),
+    "trailing slash": ("POST", "/v1.41/containers/create/", ""),
+    "newline": ("GET", "/v1.41/_ping\n", ""),
+    "not ASCII": ("GET", "/v1.41/_pïng", ""),
+    "old interface": ("POST", "/v1.23/containers/a1/start", ""),
+    "no version of the interface": ("GET", "/v2/_ping", ""),
+    "exec": ("POST", "/v1.41/containers/a1/exec", ""),
+    "attach": ("POST", "/v1.41/containers/a1/attach", ""),
+    "archive": ("PUT", "/v1.41/containers/a1/archive", "path=/"),
+    "export": ("GET", "/v1.41/containers/a1/export", ""),
+    "update": ("POST", "/v1.41/containers/a1/update", ""),
+    "kill": ("POST", "/v1.41/containers/a1/kill", ""),
+    "pull": ("POST", "/v1.41/images/create", "fromImage=x"),
+    "push": ("POST", "/v1.41/images/contender/toy/push", ""),
+    "images": ("GET", "/v1.41/images/json", ""),
+    "remove an image": ("DELETE", "/v1.41/images/contender/toy", ""),
+    "commit": ("POST", "/v1.41/commit", "container=a1"),
+    "networks": ("GET", "/v1.41/networks", ""),
+    "volumes": ("POST", "/v1.41/volumes/create", ""),
+    "secrets": ("GET", "/v1.41/secrets", ""),
+    "swarm": ("POST", "/v1.41/swarm/init", ""),
+    "plugins": ("POST", "/v1.41/plugins/pull", ""),
+    "session": ("POST", "/v1.41/session", ""),
+    "info": ("GET", "/v1.41/info", ""),
+    "events": ("GET", "/v1.41/events", ""),
+    "other method": ("PUT", "/v1.41/containers/create", ""),
+    "method in lower case": ("get", "/v1.41/_ping", ""),
+    "list without a filter": ("GET", "/v1.41/containers/json", "all=1"),
+    "list of another label": ("GET", "/v1.41/containers/json", asked('{"label": ["a"]}')),
+    "list without the label": ("GET", "/v1.41/containers/json", asked('{"name": ["contender.purpose"]}')),
+    "list with the label denied": ("GET", "/v1.41/containers/json", asked('{"label!": ["contender.purpose"]}')),
+    "list with the filter twice": ("GET", "/v1.41/containers/json", urlencode([("filters", OURS), ("filters", "{}")])),
+    "build of a remote": ("POST", "/v1.41/build", "remote=https%3A%2F%2Fexample.org%2Fx.git"),
+    "build on the host's network": ("POST", "/v1.41/build", "networkmode=host"),
+    "build with other hosts": ("POST", "/v1.41/build", "extrahosts=a%3A1.2.3.4"),
+    "build with a tag": ("POST", "/v1.41/build", "t=postgres"),
+    "build squashed": ("POST", "/v1.41/build", "squash=1"),
+    "build with other outputs": ("POST", "/v1.41/build", "outputs=%5B%7B%7D%5D"),
+    "build by BuildKit": ("POST", "/v1.41/build", "version=2"),
+    "build with another parent group": ("POST", "/v1.41/build", "cgroupparent=x"),
+    "build with arguments that are no texts": ("POST", "/v1.41/build", urlencode({"buildargs": '{"A": null}'})),
+    "build with labels of compose": ("POST", "/v1.41/build", urlencode({"labels": '{"com.docker.x": "y"}'})),
+    "tag of another": ("POST", TO_TAG, "repo=postgres&tag=15"),
+    "tag of the stack's own image": ("POST", TO_TAG, "repo=contender/airflow&tag=local"),
+    "tag elsewhere": ("POST", TO_TAG, "repo=evil.example/contender/x&tag=1"),
+    "tag with the tag in the repository": ("POST", TO_TAG, "repo=contender/airflow%3Alocal&tag=1"),
+    "tag without a tag": ("POST", TO_TAG, "repo=contender/toy"),
+    "name of a service": ("POST", "/v1.41/containers/create", "name=redis"),
+    "name of a service's container": ("POST", "/v1.41/containers/create", "name=contender-redis-1"),
+    "renamed to a service": ("POST", "/v1.41/containers/a1/rename", "name=airflow-apiserver"),
+    "platform": ("POST", "/v1.41/containers/create", "platform=linux%2Farm64"),
+    "start with a body's worth": ("POST", "/v1.41/containers/a1/start", "detachKeys=ctrl-a"),
+    "broken query": ("GET", "/v1.41/_ping", "a"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("method", "path", "query"), REFUSED.values(), ids=REFUSED.keys())
+def test_judge_anything_else_is_refused(method: str, path: str, query: str) -> None:
+    with pytest.raises(EngineCallRefused):
+        rules.judge(method, path.encode(), query.encode())
+
+
+def test_judge_refusal_says_what_and_what_would_be_allowed() -> None:
+    with pytest.raises(EngineCallRefused, match=r"networkmode=host") as refused:
+        rules.judge("POST", b"/v1.41/build", b"networkmode=host")
+    assert "buildargs" in refused.value.expected
+
+
+def test_container_config_of_the_adapter_is_put_together_anew() -> None:
+    silent = {"Cmd": None, "User": "", "Tty": False, "ExposedPorts": {}, "NetworkingConfig": None}
+    assert rules.container_config(json.dumps(CONFIG | silent).encode(), NETWORK) == CONFIG
+
+
+def changed(*path: str, to: Any) -> bytes:
+    config = deepcopy(CONFIG)
+    at = config
+    for name in path[:-1]:
+        at = at[name]
+    at[path[-1]] = to
+    return json.dumps(config).encode()
+
+
+def without(name: str) -> bytes:
+    return json.dumps(CONFIG | {"HostConfig": {key: HOST[key] for key in HOST if key != name}}).encode()
+
+
+HOSTILE = {
+    "binds": changed("HostConfig", "Binds", to=["/:/host"]),
+    "binds in lower case": changed("HostConfig", "binds", to=["/:/host"]),
+    "mounts": changed("HostConfig", "Mounts", to=[{"Type": "bind", "Source": "/", "Target": "/host"}]),
+    "volumes of others": changed("HostConfig", "VolumesFrom", to=["contender-postgres-1"]),
+    "volumes": changed("Volumes", to={"/x": {}}),
+    "devices": changed("HostConfig", "Devices", to=[{"PathOnHost": "/dev/sda"}]),
+    "privileged": changed("HostConfig", "Privileged", to=True),
+    "privileged in odd case": changed("HostConfig", "pRIVILEGED", to=True),
+    "host configuration in lower case": changed("hostconfig", to={"Privileged": True}),
+    "host's processes": changed("HostConfig", "PidMode", to="host"),
+    "host's memory": changed("HostConfig", "IpcMode", to="host"),
+    "host's users": changed("HostConfig", "UsernsMode", to="host"),
+    "host's name": changed("HostConfig", "UTSMode", to="host"),
+    "capabilities": changed("HostConfig", "CapAdd", to=["SYS_ADMIN"]),
+    "ports": changed("HostConfig", "PortBindings", to={"8080/tcp": [{"HostPort": "80"}]}),
+    "all ports": changed("HostConfig", "PublishAllPorts", to=True),
+    "host's network": changed("HostConfig", "NetworkMode", to="host"),
+    "another's network": changed("HostConfig", "NetworkMode", to="container:contender-postgres-1"),
+    "the platform's network": changed("HostConfig", "NetworkMode", to="contender_platform"),
+    "further networks": changed("NetworkingConfig", to={"EndpointsConfig": {"contender_platform": {}}}),
+    "a further name": changed("NetworkingConfig", to={"EndpointsConfig": {NETWORK: {"Aliases": ["redis"]}}}),
+    "resolver": changed("HostConfig", "Dns", to=["1.2.3.4"]),
+    "other hosts": changed("HostConfig", "ExtraHosts", to=["redis:1.2.3.4"]),
+    "runtime": changed("HostConfig", "Runtime", to="evil"),
+    "parent group": changed("HostConfig", "CgroupParent", to="/"),
+    "kernel settings": changed("HostConfig", "Sysctls", to={"net.ipv4.ip_forward": "1"}),
+    "log driver": changed("HostConfig", "LogConfig", to={"Type": "syslog", "Config": {"syslog-address": "tcp://x"}}),
+    "no seccomp": changed("HostConfig", "SecurityOpt", to=["no-new-privileges", "seccomp=unconfined"]),
+    "unmasked paths": changed("HostConfig", "MaskedPaths", to=["/x"]),
+    "some capabilities kept": changed("HostConfig", "CapDrop", to=["NET_RAW"]),
+    "writable root": changed("HostConfig", "ReadonlyRootfs", to=False),
+    "no memory limit": without("Memory"),
+    "memory without end": changed("HostConfig", "Memory", to=2**40),
+    "memory below the least": changed("HostConfig", "Memory", to=-1),
+    "memory as a Boolean": changed("HostConfig", "Memory", to=True),
+    "no security options": without("SecurityOpt"),
+    "no capabilities dropped": without("CapDrop"),
+    "no network": without("NetworkMode"),
+    "restarted always": changed("HostConfig", "RestartPolicy", to={"Name": "always"}),
+    "host configuration that is none": changed("HostConfig", to=["Privileged"]),
+    "command": changed("Cmd", to=["sh"]),
+    "entry point": changed("Entrypoint", to=["sh"]),
+    "user": changed("User", to="0"),
+    "host name": changed("Hostname", to="redis"),
+    "no purpose": changed("Labels", to={"contender.model": "x"}),
+    "another purpose": changed("Labels", "contender.purpose", to="database"),
+    "label of compose": changed("Labels", "com.docker.compose.service", to="redis"),
+    "label that is no text": changed("Labels", "contender.version", to=["1"]),
+    "environment of the engine": changed("Env", to=["PATH"]),
+    "image that is a path": changed("Image", to="../../containers/a1"),
+    "image that is a query": changed("Image", to="a?b=c"),
+    "no image": changed("Image", to=None),
+    "named twice": json.dumps(CONFIG).encode()[:-1] + b', "Image": "evil"}',
+    "named twice, in lower case": json.dumps(CONFIG).encode()[:-1] + b', "hostConfig": {}}',
+    "no JSON": b"Image=x",
+    "no object": b"[1]",
+    "two objects": json.dumps(CONFIG).encode() * 2,
+    "without end": b"[" * 100_000,
+    "not a number": changed("HostConfig", "Memory", to=float("nan")),
+    "empty": b"",
+}
+
+
+@pytest.mark.parametrize("body", HOSTILE.values(), ids=HOSTILE.keys())
+def test_container_config_anything_else_is_refused(body: bytes) -> None:
+    with pytest.raises(EngineCallRefused):
+        rules.container_config(body, NETWORK)
+
+
+def test_require_own_container_refuses_one_without_the_label() -> None:
+    rules.require_own_container({"Name": "/a", "Config": {"Labels": {"contender.purpose": "served"}}})
+    for labels in (None, {}, {"com.docker.compose.service": "redis"}):
+        with pytest.raises(EngineCallRefused, match="container /a"):
+            rules.require_own_container({"Name": "/a", "Config": {"Labels": labels}})
+
+
+def test_require_model_image_refuses_one_without_the_label() -> None:
+    rules.require_model_image({"Id": DIGEST, "Config": {"Labels": {"contender.model": "toy"}}})
+    for config in (None, {}, {"Labels": {"org.opencontainers.image.title": "contender serving runtime"}}):
+        with pytest.raises(EngineCallRefused, match=r"contender\.model"):
+            rules.require_model_image({"Id": DIGEST, "Config": config})
+
+
+def test_require_own_tag_refuses_to_move_another_s() -> None:
+    for labels in ({"contender.model": "toy"}, {"org.opencontainers.image.title": "contender serving runtime"}):
+        rules.require_own_tag({"Id": DIGEST, "Config": {"Labels": labels}})
+    with pytest.raises(EngineCallRefused, match="contender/own:1"):
+        rules.require_own_tag({"Id": DIGEST, "Config": {"Labels": None}, "RepoTags": ["contender/own:1"]})
