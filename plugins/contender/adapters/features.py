@@ -32,7 +32,7 @@ class Features:
     def __init__(self, settings: Settings) -> None:
         self._repo = settings.feature_repo
         os.environ.setdefault("CONTENDER_FEAST_REGISTRY", f"sqlite:///{settings.home / 'feast_registry.db'}")
-        os.environ.setdefault("CONTENDER_ONLINE_STORE", str(settings.online_store))
+        os.environ.setdefault("CONTENDER_ONLINE_STORE", settings.online_store)
         settings.home.mkdir(parents=True, exist_ok=True)
         yaml = os.environ.get("FEAST_FS_YAML_FILE_PATH") or settings.feature_repo / "feature_store.yaml"
         self.store = FeatureStore(repo_path=str(self._repo), fs_yaml_file=Path(yaml))

@@ -1,36 +1,32 @@
-"""Read the online store: one wide row for each feature view and entity key, in one SQLite file.
+"""The online store as a reader sees it: one wide row for each feature view and entity key, in a file or in Redis.
 
-This is what the serving app reads on its hot path, so it needs the standard library and msgspec alone: no feast, no
-pandas. `contender.feast_stores.sqlite_rows` writes the file in the form described here:
+This is what the serving app reads on its hot path, so it needs the standard library, msgspec and, for Redis, its client
+alone: no feast, no pandas. `contender.feast_stores` writes the stores; `online_sqlite` and `online_redis` describe the
+form of each. What they share:
 
-- A table `rows_<view>` for each feature view: `entity_key TEXT PRIMARY KEY, event_ts INTEGER, created_ts INTEGER,
-  payload BLOB`. Times are microseconds since the epoch, UTC; `created_ts` may be null. The payload is a msgpack map
-  of feature name to value; a missing value is nil.
-- The table `contender_views`: each view's name, its project, and its join keys as a JSON list, sorted.
+- A view is declared with its project and its join keys before it has rows; reading it by other keys is an error.
 - An entity key is the JSON list of the join keys' values, in the order of the keys' names (`encode_key`).
+- Times are microseconds since the epoch, UTC. The created time may be absent.
+- Values are a msgpack map of feature name to value; a missing value is nil.
 """
 
 from __future__ import annotations
 
-import os
-import sqlite3
-import threading
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
 from contender.core.errors import OnlineStoreUnreachable, some
 
-VIEWS_TABLE = "contender_views"
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+REDIS = ("redis", "rediss")
+
+JoinKeys = Mapping[str, str | int]
 
 _encode_json = msgspec.json.Encoder().encode
-_decode_payload = msgspec.msgpack.Decoder().decode
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,18 +41,71 @@ class Row:
     known_at: datetime
 
 
-def encode_key(join_keys: Mapping[str, str | int]) -> str:
+class RowsReader(Protocol):
+    """A reader of one online store, for any number of threads and across forks."""
+
+    def read(self, view: str, join_keys: JoinKeys) -> Row | None:
+        """The row of one entity, or None where the store has none.
+
+        Raises:
+            OnlineStoreUnreachable: The store does not answer in time, is no online store, or has no such view with
+                such join keys.
+        """
+
+    def read_many(self, requests: Sequence[tuple[str, JoinKeys]]) -> list[Row | None]:
+        """The rows of several (view, join keys), in order and all of one moment of the store.
+
+        Raises:
+            OnlineStoreUnreachable: As for `read`.
+        """
+
+    def close(self) -> None:
+        """Close what is open; the next read opens it again."""
+
+
+def open_rows(address: str, timeout_s: float) -> RowsReader:
+    """The reader of the store at an address; nothing is asked before the first read.
+
+    Args:
+        address: A path, or a URL `redis://[user[:password]@]host[:port][/database]`, `rediss://` for TLS.
+        timeout_s: How long a read may wait, in seconds: for a file's lock, for an answer of a server.
+
+    Raises:
+        OnlineStoreUnreachable: The URL is malformed or of another kind.
+    """
+    if is_redis(address):
+        from contender.adapters.online_redis import RedisRows  # the client is loaded only where it is used
+
+        return RedisRows(address, timeout_s)
+    from contender.adapters.online_sqlite import SqliteRows
+
+    return SqliteRows(address, timeout_s)
+
+
+def is_redis(address: str) -> bool:
+    """Whether an address is that of a Redis server; otherwise it is the path of a file.
+
+    Raises:
+        OnlineStoreUnreachable: It is a URL of another kind.
+    """
+    scheme, url, _ = address.partition("://")
+    if url and scheme not in REDIS:
+        raise OnlineStoreUnreachable(
+            "the online store's address is of a kind that is not known",
+            where=f"{scheme}://…",  # what follows may hold a password
+            expected="a path, or a URL that begins with redis:// or rediss://",
+            next_step="correct CONTENDER_ONLINE_STORE",
+        )
+    return bool(url)
+
+
+def encode_key(join_keys: JoinKeys) -> str:
     """The store's key of an entity: its join key values as a JSON list, by the order of the keys' names.
 
     >>> encode_key({"origin": "EWR", "gate": 7})
     '[7,"EWR"]'
     """
     return _encode_json([join_keys[name] for name in sorted(join_keys)]).decode()
-
-
-def rows_table(view: str) -> str:
-    """The quoted name of a view's table."""
-    return '"rows_' + view.replace('"', '""') + '"'
 
 
 def is_known(row: Row, at: datetime, ttl: timedelta | None) -> bool:
@@ -68,122 +117,35 @@ def is_known(row: Row, at: datetime, ttl: timedelta | None) -> bool:
     return row.known_at <= at and (not ttl or row.event_time + ttl >= at)
 
 
-class OnlineRows:
-    """A reader of one online store file, for any number of threads.
+def stored_row(event_us: int, created_us: int | None, values: dict[str, Any]) -> Row:
+    """A row from what a store keeps of it; times in microseconds since the epoch."""
+    known_us = event_us if created_us is None else max(event_us, created_us)
+    return Row(values, EPOCH + timedelta(microseconds=event_us), EPOCH + timedelta(microseconds=known_us))
 
-    Each thread opens the file read-only for itself, again after a fork, and again when another file has taken the
-    place of the one it knows: a store that was rebuilt is never read as it was before.
+
+def require_keys(view: str, declared: Collection[str] | None, given: JoinKeys, where: str) -> None:
+    """Refuse a view that the store does not know, or knows by other join keys.
 
     Args:
-        path: The SQLite file.
-        timeout_s: How long a read may wait for a lock, in seconds.
+        view: The view that is asked.
+        declared: Its join keys, sorted; None where the store has no such view.
+        given: The join keys it is asked by.
+        where: The store, as errors may name it.
+
+    Raises:
+        OnlineStoreUnreachable: It is one of these.
     """
-
-    def __init__(self, path: str, timeout_s: float) -> None:
-        self.path, self.timeout_s = path, timeout_s
-        self._local = threading.local()
-
-    def read(self, view: str, join_keys: Mapping[str, str | int]) -> Row | None:
-        """The row of one entity, or None where the store has none.
-
-        Raises:
-            OnlineStoreUnreachable: The file is missing, locked past the time-out, no online store, or has no such
-                view with such join keys.
-        """
-        with self._reading() as opened:
-            return opened.row(view, join_keys)
-
-    def read_many(self, requests: Sequence[tuple[str, Mapping[str, str | int]]]) -> list[Row | None]:
-        """The rows of several (view, join keys), in order and all of one moment of the store.
-
-        Raises:
-            OnlineStoreUnreachable: As for `read`.
-        """
-        with self._reading() as opened:
-            opened.connection.execute("BEGIN")
-            try:
-                return [opened.row(view, join_keys) for view, join_keys in requests]
-            finally:
-                opened.connection.execute("COMMIT")
-
-    def close(self) -> None:
-        """Close the calling thread's connection; the next read opens it again."""
-        opened = self._local.__dict__.pop("opened", None)
-        if opened is not None:
-            opened.connection.close()
-
-    @contextmanager
-    def _reading(self) -> Iterator[_Opened]:
-        try:
-            yield self._opened()
-        except (sqlite3.Error, OSError, msgspec.DecodeError) as error:
-            self.close()
-            raise OnlineStoreUnreachable(
-                "the online store cannot be read",
-                where=self.path,
-                expected=f"a store that answers within {self.timeout_s:g} s",
-                got=error,
-                next_step="materialise the features, or correct the path",
-            ) from error
-
-    def _opened(self) -> _Opened:
-        status = os.stat(self.path)
-        identity = (os.getpid(), status.st_dev, status.st_ino)
-        opened: _Opened | None = self._local.__dict__.get("opened")
-        if opened is not None and opened.identity == identity:
-            return opened
-        if opened is not None and opened.identity[0] == identity[0]:
-            opened.connection.close()
-        opened = _Opened(_connect(self.path, self.timeout_s), identity, self.path)
-        self._local.opened = opened
-        return opened
-
-
-class _Opened:
-    """One thread's connection, with the join keys and the query of each view it has met."""
-
-    def __init__(self, connection: sqlite3.Connection, identity: tuple[int, int, int], path: str) -> None:
-        self.connection, self.identity, self._path = connection, identity, path
-        self._views: dict[str, tuple[list[str], str]] = {}
-
-    def row(self, view: str, join_keys: Mapping[str, str | int]) -> Row | None:
-        names, query = self._views.get(view) or self._look_up(view)
-        if join_keys.keys() != set(names):
-            raise OnlineStoreUnreachable(
-                f"feature view {view} has other join keys",
-                where=self._path,
-                expected=some(names) or "none",
-                got=some(join_keys) or "none",
-                next_step="read the view by its own join keys",
-            )
-        found = self.connection.execute(query, (encode_key(join_keys),)).fetchone()
-        if found is None:
-            return None
-        event_us, created_us, payload = found
-        known_us = event_us if created_us is None else max(event_us, created_us)
-        return Row(
-            _decode_payload(payload), EPOCH + timedelta(microseconds=event_us), EPOCH + timedelta(microseconds=known_us)
+    if declared is None:
+        raise OnlineStoreUnreachable(
+            f"feature view {view} is not in the online store",
+            where=where,
+            next_step="apply the feature repository and materialise the view",
         )
-
-    def _look_up(self, view: str) -> tuple[list[str], str]:
-        found = self.connection.execute(
-            f"SELECT join_keys FROM {VIEWS_TABLE} WHERE view = ?",  # noqa: S608
-            (view,),
-        ).fetchone()
-        if found is None:
-            raise OnlineStoreUnreachable(
-                f"feature view {view} is not in the online store",
-                where=self._path,
-                next_step="apply the feature repository and materialise the view",
-            )
-        entry = (
-            msgspec.json.decode(found[0], type=list[str]),
-            f"SELECT event_ts, created_ts, payload FROM {rows_table(view)} WHERE entity_key = ?",  # noqa: S608
+    if given.keys() != set(declared):
+        raise OnlineStoreUnreachable(
+            f"feature view {view} has other join keys",
+            where=where,
+            expected=some(declared) or "none",
+            got=some(given) or "none",
+            next_step="read the view by its own join keys",
         )
-        self._views[view] = entry
-        return entry
-
-
-def _connect(path: str, timeout_s: float) -> sqlite3.Connection:
-    uri = f"{Path(path).resolve().as_uri()}?mode=ro"
-    return sqlite3.connect(uri, uri=True, timeout=timeout_s, isolation_level=None, check_same_thread=False)

@@ -20,7 +20,7 @@ import pyarrow as pa
 from deltalake import write_deltalake
 from feast import FeatureStore
 
-from contender.adapters.online_rows import OnlineRows
+from contender.adapters.online_rows import open_rows
 from contender.bench import feast_tables as ft
 from contender.bench.record import record
 
@@ -61,7 +61,7 @@ def read_us(store: FeatureStore, features: int) -> float:
 
 def reader_us(path: Path) -> float:
     """Microseconds for one entity by the serving app's reader."""
-    reader = OnlineRows(str(path), 1.0)
+    reader = open_rows(str(path), 1.0)
     rows = ft.seconds(lambda: [reader.read("plane_view", {"plane": number}) for number in range(READS)])
     return 1e6 / READS * rows
 

@@ -27,8 +27,8 @@ class Settings:
         expectations: Folder of the Great Expectations suites (`CONTENDER_EXPECTATIONS`).
         feature_repo: Feast's repository (`CONTENDER_FEATURE_REPO`).
         optuna_storage: SQLAlchemy URL of the studies (`CONTENDER_OPTUNA_STORAGE`, default SQLite below `home`).
-        online_store: File of the embedded online store, alone in its folder (`CONTENDER_ONLINE_STORE`, default
-            `<home>/online/online.db`).
+        online_store: File of the online store, alone in its folder, or URL of a Redis server
+            (`CONTENDER_ONLINE_STORE`, default `<home>/online/online.db`).
         source: Where the reference model reads its raw files (`CONTENDER_SOURCE`, default the installed package).
         mlflow_ui: Address of MLflow's UI, for links (`CONTENDER_MLFLOW_UI`, default none: no links).
         serving_base: Base image of the serving images (`CONTENDER_SERVING_BASE`, default the Dockerfile's own).
@@ -44,7 +44,7 @@ class Settings:
     expectations: Path
     feature_repo: Path
     optuna_storage: str
-    online_store: Path
+    online_store: str
     source: str
     serving_base: str
     mlflow_ui: str
@@ -78,10 +78,14 @@ def settings() -> Settings:
         expectations=Path(env.get("CONTENDER_EXPECTATIONS") or CHECKOUT / "expectations").resolve(),
         feature_repo=Path(env.get("CONTENDER_FEATURE_REPO") or CHECKOUT / "feature_repo").resolve(),
         optuna_storage=env.get("CONTENDER_OPTUNA_STORAGE") or f"sqlite:///{home / 'optuna.db'}",
-        online_store=Path(env.get("CONTENDER_ONLINE_STORE") or home / ONLINE_STORE).resolve(),
+        online_store=_store(env.get("CONTENDER_ONLINE_STORE") or str(home / ONLINE_STORE)),
         source=env.get("CONTENDER_SOURCE", ""),
         serving_base=env.get("CONTENDER_SERVING_BASE", ""),
         mlflow_ui=env.get("CONTENDER_MLFLOW_UI", "").rstrip("/"),
         serving_network=env.get("CONTENDER_SERVING_NETWORK", ""),
         serving_online_store=env.get("CONTENDER_SERVING_ONLINE_STORE", ""),
     )
+
+
+def _store(address: str) -> str:
+    return address if "://" in address else str(Path(address).resolve())

@@ -6,7 +6,7 @@ batch_engine:
 ```
 
 `feast materialize`, `FeatureStore.materialize` and `materialize_incremental` use it through Feast's documented
-compute engine. It takes over where our online store is configured and the view is plain; a view with a
+compute engine. It takes over where an online store of ours is configured and the view is plain; a view with a
 transformation, an aggregation or a type beyond the plain ones (JSON, maps, …), or one that also writes to the offline
 store, goes the way of Feast's local engine.
 """
@@ -22,7 +22,7 @@ from feast.infra.compute_engines.local.job import LocalMaterializationJob
 from feast.infra.registry.base_registry import BaseRegistry
 from feast.repo_config import FeastConfigBaseModel
 
-from contender.feast_stores.sqlite_rows import SqliteRowsOnlineStore, declared_type, fields
+from contender.feast_stores.rows_store import RowsOnlineStore, declared_type, fields
 
 
 class RowsComputeEngineConfig(FeastConfigBaseModel):
@@ -34,13 +34,13 @@ class RowsComputeEngineConfig(FeastConfigBaseModel):
 
 
 class RowsComputeEngine(LocalComputeEngine):
-    """Loads plain feature views straight into `SqliteRowsOnlineStore`."""
+    """Loads plain feature views straight into a `RowsOnlineStore`."""
 
     def _materialize_one(
         self, registry: BaseRegistry, task: MaterializationTask, **kwargs: Any
     ) -> LocalMaterializationJob:
         view = task.feature_view
-        if not isinstance(self.online_store, SqliteRowsOnlineStore) or not _is_plain(view):
+        if not isinstance(self.online_store, RowsOnlineStore) or not _is_plain(view):
             return super()._materialize_one(registry, task, **kwargs)
         backend = self._get_backend(self.get_execution_context(registry, task))
         columns = LocalFeatureBuilder(registry, task, backend).get_column_info(view)

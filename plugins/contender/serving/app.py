@@ -36,16 +36,17 @@ NO_STORE = "none"
 Handler = Callable[[Request], Awaitable[Response]]
 
 
-def create_app(bundle_dir: Path, online_store: Path | None, *, variant: str = "stable") -> Starlette:
+def create_app(bundle_dir: Path, online_store: str | None, *, variant: str = "stable") -> Starlette:
     """The app for one bundle.
 
     Args:
         bundle_dir: The bundle folder.
-        online_store: The online store's file; `None` serves raw features alone.
+        online_store: The online store's file or Redis URL; `None` serves raw features alone.
         variant: Label of the metrics: `stable`, `canary` or `shadow`.
 
     Raises:
         BundleBroken: The bundle cannot be served.
+        OnlineStoreUnreachable: The store's address is malformed.
     """
     service = Service(bundle_dir, online_store, variant)
 
@@ -90,6 +91,7 @@ def app_from_env() -> Starlette:
 
     Raises:
         BundleBroken: A variable is not set, or the bundle cannot be served.
+        OnlineStoreUnreachable: The store's address is malformed.
     """
     for name in ("CONTENDER_BUNDLE", "CONTENDER_ONLINE_STORE"):
         if not os.environ.get(name):
@@ -103,7 +105,7 @@ def app_from_env() -> Starlette:
     store = os.environ["CONTENDER_ONLINE_STORE"]
     return create_app(
         Path(os.environ["CONTENDER_BUNDLE"]),
-        None if store == NO_STORE else Path(store),
+        None if store == NO_STORE else store,
         variant=os.environ.get("CONTENDER_VARIANT", "stable"),
     )
 

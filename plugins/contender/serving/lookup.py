@@ -16,7 +16,7 @@ Entity = tuple[str, tuple[str, ...]]
 
 
 class FeatureRows(Protocol):
-    """The online store as `contender.adapters.online_rows.OnlineRows` offers it."""
+    """The online store as `contender.adapters.online_rows.RowsReader` offers it."""
 
     def read_many(self, requests: Sequence[tuple[str, Mapping[str, str | int]]]) -> list[Row | None]:
         """The newest row of each (view, join keys), all of one moment of the store."""

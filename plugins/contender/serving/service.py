@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from contender.adapters.online_rows import OnlineRows
+from contender.adapters.online_rows import open_rows
 from contender.core.errors import GoldenRequestsFailed, OnlineStoreUnreachable, RequestInvalid
 from contender.serving.answers import Features, Prediction
 from contender.serving.bodies import Body, instance_type
@@ -16,7 +16,7 @@ from contender.serving.lookup import Lookup, Question
 from contender.serving.metrics import Metrics
 from contender.serving.model import Model, self_check
 
-# Readers of the store never wait for its writer; this is for a disk that hangs.
+# Readers of the store hardly ever wait for its writer; this is for a disk or a server that hangs.
 STORE_SECONDS = 1.0
 
 
@@ -25,21 +25,22 @@ class Service:
 
     Args:
         bundle_dir: The bundle folder.
-        online_store: The online store's file; `None` where the model is asked by raw features alone.
+        online_store: The online store's file or Redis URL; `None` where the model is asked by raw features alone.
         variant: Label of the metrics.
 
     Raises:
         BundleBroken: The bundle cannot be served: the process should not start.
+        OnlineStoreUnreachable: The store's address is malformed: likewise.
 
     A model that fails its golden requests does load, so that `/ready` and each answer can say so.
     """
 
-    def __init__(self, bundle_dir: Path, online_store: Path | None, variant: str) -> None:
+    def __init__(self, bundle_dir: Path, online_store: str | None, variant: str) -> None:
         self.bundle: Bundle = load_bundle(bundle_dir)
         self.model = Model(self.bundle)
         self._lookup: Lookup | None = None
         if online_store is not None:
-            self._lookup = Lookup(self.bundle.signature, OnlineRows(str(online_store), STORE_SECONDS))
+            self._lookup = Lookup(self.bundle.signature, open_rows(online_store, STORE_SECONDS))
         self.metrics = Metrics(
             model=self.bundle.signature.model,
             version=self.bundle.version,
@@ -121,7 +122,7 @@ class Service:
             raise OnlineStoreUnreachable(
                 "this server has no online store",
                 where="CONTENDER_ONLINE_STORE",
-                expected="the path of the online store",
+                expected="the path or the URL of the online store",
                 got="none",
                 next_step="start the server with an online store, or send the features themselves to /predict/raw",
             )

@@ -17,7 +17,10 @@ RUNTIME_REPOSITORY = "contender/serving-runtime"
 PACKAGE = Path(__file__).resolve().parents[1]
 RECIPE = CHECKOUT / "docker" / "serving"
 # The modules outside contender/serving that the app imports; nothing else of the package is in the image.
-SHARED = ("__init__.py", "core/__init__.py", "core/errors.py", "adapters/__init__.py", "adapters/online_rows.py")
+SHARED = (
+    "__init__.py", "core/__init__.py", "core/errors.py", "adapters/__init__.py", "adapters/online_rows.py",
+    "adapters/online_sqlite.py", "adapters/online_redis.py",
+)  # fmt: skip
 BUNDLE_FILES = ("model.onnx", "signature.json", "golden.json", "about.json")
 
 
