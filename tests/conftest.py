@@ -42,6 +42,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 # Before Feast is imported, which switches prometheus-client to counters in files that all apps of a process share.
 import prometheus_client  # noqa: E402, F401
 
+from tests.online_stores import address, own_redis, redis_server, session_redis  # noqa: E402, F401
+
 INTERVAL = "2013-02"
 
 

@@ -22,7 +22,7 @@ import pytest
 from contender.adapters.containers import Built, Engine
 from contender.core.errors import EngineUnavailable, ImageFailed
 from contender.core.settings import CHECKOUT, ONLINE_STORE
-from contender.feast_stores import rows_table
+from contender.feast_stores import sqlite_writer
 from contender.stages import image
 from contender.stages.image import Build
 from tests.unit.serving.test_predict import ENTITY, write_store
@@ -125,8 +125,8 @@ def test_run_live_online_store_mounted_as_readme_says_answers_before_during_and_
     live = home / ONLINE_STORE
     with engine.run(built.tag, volumes=as_readme_says(home)) as served:
         before = ask(served.url)
-        with rows_table.writing(str(live), 1.0) as connection:
-            connection.execute("DELETE FROM rows_plane_facts")
+        with sqlite_writer.writing(str(live), 1.0) as writer:
+            writer._connection.execute("DELETE FROM rows_plane_facts")
             assert live.with_name("online.db-journal").exists()
             during = ask(served.url)
         after = ask(served.url)

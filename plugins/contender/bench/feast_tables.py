@@ -67,14 +67,16 @@ def repository(
     """A Feast repository at `root` with one view for each key, over the tables in `folder`.
 
     Args:
-        root: Where registry and online store go.
+        root: Where the registry goes, and an online store in a file.
         keys: Join key → number of features.
         folder: Where the Delta tables are, each named as its key.
         whole_keys: The join keys are whole numbers instead of text.
         config: The rest of Feast's configuration.
     """
     root.mkdir(parents=True, exist_ok=True)
-    online = {**config.pop("online_store", {"type": "sqlite"}), "path": str(root / "online.db")}
+    online = config.pop("online_store", {"type": "sqlite"})
+    if "connection_string" not in online:
+        online = {"path": str(root / "online.db")} | online
     store = FeatureStore(
         config=RepoConfig(
             project="bench",

@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from contender.adapters.online_rows import OnlineRows, is_known
+from contender.adapters.online_rows import is_known, open_rows
 from contender.bench import feast_tables as ft
+from tests.online_stores import online_config
 
 KEYS = {"origin": 3, "carrier": 16}
 FEATURES = {"origin": 5, "carrier": 5}
@@ -39,11 +40,12 @@ def test_retrieval_of_a_year_of_flights_takes_seconds_and_loses_no_row(folder: P
     assert got["origin"].equals(frame["origin"])
 
 
-def test_online_values_equal_offline_values_at_the_time_of_the_load(folder: Path) -> None:
-    store = ft.repository(folder / "repository_parity", FEATURES, folder=folder, **CONFIG)
+def test_online_values_equal_offline_values_at_the_time_of_the_load(folder: Path, address: str, tmp_path: Path) -> None:
+    config = CONFIG | {"online_store": online_config(address)}
+    store = ft.repository(tmp_path, FEATURES, folder=folder, **config)
     at = ft.START + timedelta(days=200, hours=5, minutes=7)
     store.materialize(ft.START, at)
-    reader = OnlineRows(str(folder / "repository_parity" / "online.db"), 1.0)
+    reader = open_rows(address, 1.0)
     for key, entities in KEYS.items():
         frame = pd.DataFrame({key: [f"{key}{n}" for n in range(entities)], "event_timestamp": [at] * entities})
         offline = store.get_historical_features(frame, ft.refs({key: FEATURES[key]})).to_df()

@@ -38,9 +38,21 @@ def test_settings_with_a_home_put_everything_written_below_it(clean: pytest.Monk
     clean.setenv("CONTENDER_HOME", str(tmp_path))
     found = settings()
     assert {found.data_docs.parent, found.releases.parent, found.decisions.parent} == {tmp_path}
-    assert found.online_store == tmp_path / "online" / "online.db"
+    assert found.online_store == str(tmp_path / "online" / "online.db")
     assert found.lake == str(tmp_path / "lake")
     assert found.optuna_storage == f"sqlite:///{tmp_path}/optuna.db"
+
+
+@pytest.mark.parametrize(
+    ("given", "found"),
+    [("store.db", str(Path("store.db").resolve())), ("redis://u:p%40w@redis:6379/0", "redis://u:p%40w@redis:6379/0")],
+    ids=["path", "url"],
+)
+def test_settings_online_store_is_an_absolute_path_or_a_url_as_given(
+    clean: pytest.MonkeyPatch, given: str, found: str
+) -> None:
+    clean.setenv("CONTENDER_ONLINE_STORE", given)
+    assert settings().online_store == found
 
 
 def test_settings_read_the_environment_at_each_call(clean: pytest.MonkeyPatch) -> None:

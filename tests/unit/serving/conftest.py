@@ -23,7 +23,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @contextmanager
-def serve(bundle_dir: Path, online_store: Path | None) -> Iterator[httpx.Client]:
+def serve(bundle_dir: Path, online_store: str | None) -> Iterator[httpx.Client]:
     """The app on a real uvicorn, as the image runs it, and a client of it."""
     listening = socket.socket()
     listening.bind(("127.0.0.1", 0))

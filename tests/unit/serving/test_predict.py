@@ -46,14 +46,14 @@ RAW = {
 }
 
 
-def write_store(path: Path) -> Path:
+def write_store(address: str | Path) -> None:
     for view, (entity, feature, value, at) in ROWS.items():
         (key,) = SIGNATURE["views"][view]["join_keys"]
         table = pa.table(
             {key: [entity], feature: [value], "event_timestamp": pa.array([at], pa.timestamp("us", "UTC"))}
         )
         write_rows(
-            str(path),
+            str(address),
             view,
             table,
             project="contender",
@@ -61,17 +61,17 @@ def write_store(path: Path) -> Path:
             features=[feature],
             event_column="event_timestamp",
         )
-    return path
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> Path:
-    return write_store(tmp_path / "online.db")
+    write_store(tmp_path / "online.db")
+    return tmp_path / "online.db"
 
 
 @pytest.fixture
 def client(bundle: Path, store: Path) -> Iterator[httpx.Client]:
-    with serve(bundle, store) as client:
+    with serve(bundle, str(store)) as client:
         yield client
 
 
@@ -196,7 +196,7 @@ def test_predict_online_store_unreachable_while_serving_is_503_until_it_is_back(
 
 
 def test_app_online_store_absent_at_start_lives_and_says_not_ready(bundle: Path, tmp_path: Path) -> None:
-    with serve(bundle, tmp_path / "absent.db") as client:
+    with serve(bundle, str(tmp_path / "absent.db")) as client:
         assert client.get("/health").status_code == 200
         ready = client.get("/ready")
     assert ready.status_code == 503

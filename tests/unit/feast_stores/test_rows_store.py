@@ -1,10 +1,10 @@
-"""The online store: what is written is read back, and never goes back in time."""
+"""The online stores: what is written is read back, and never goes back in time."""
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +18,12 @@ from feast.data_format import DeltaFormat
 from feast.types import Array, Bool, Bytes, Float32, Float64, Int32, Int64, String, UnixTimestamp
 from feast.value_type import ValueType
 
-from contender.adapters.online_rows import OnlineRows
+from contender.adapters.online_rows import open_rows
 from contender.core.errors import DataError, OnlineStoreUnreachable
-from contender.feast_stores.rows_table import write_rows
-from tests.unit.feast_stores.histories import second, write_history
+from contender.feast_stores.rows_table import write_rows, writing
+from contender.feast_stores.rows_writer import View
+from tests.online_stores import online_config, stored
+from tests.unit.feast_stores.histories import second
 
 Repo = Callable[..., FeatureStore]
 ROWS = [("EWR", 1, 0, 0, 10, "x"), ("EWR", 1, 2, 2, 12, None), ("JFK", 2, 1, 1, None, "z")]
@@ -38,42 +40,42 @@ def online(store: FeatureStore, *keys: tuple[str, int]) -> dict[str, list[Any]]:
     return answer
 
 
-def dump(path: Path) -> list[tuple[Any, ...]]:
-    connection = sqlite3.connect(path)
-    rows = connection.execute("SELECT * FROM rows_unlimited").fetchall()
-    connection.close()
-    return rows
+@pytest.fixture
+def repo(repo: Repo, address: str) -> Repo:
+    """Repositories over each kind of online store."""
+    return partial(repo, online_store=online_config(address))
 
 
 @pytest.mark.parametrize("engine", ["contender.feast_stores.rows_engine.RowsComputeEngine", LOCAL_ENGINE])
-def test_materialise_then_read_gives_the_newest_row_of_each_key(repo: Repo, tmp_path: Path, engine: str) -> None:
+def test_materialise_then_read_gives_the_newest_row_of_each_key(repo: Repo, address: str, engine: str) -> None:
     store = repo(ROWS, batch_engine={"type": engine})
     materialise(store)
     got = online(store, ("JFK", 2), ("EWR", 1), ("SFO", 3), ("EWR", 1))
     assert (got["delay"], got["note"]) == ([None, 12, None, 12], ["z", None, None, None])
-    row = OnlineRows(str(tmp_path / "online.db"), 1.0).read("unlimited", {"airport": "EWR", "gate": 1})
+    row = open_rows(address, 1.0).read("unlimited", {"airport": "EWR", "gate": 1})
     assert row is not None
     assert (row.values, row.event_time) == ({"delay": 12, "note": None}, second(2))
 
 
-def test_materialise_by_both_engines_writes_the_same_bytes(tmp_path: Path, repo: Repo) -> None:
+def test_materialise_by_both_engines_writes_the_same_bytes(address: str, repo: Repo) -> None:
     written = []
     for engine in ("contender.feast_stores.rows_engine.RowsComputeEngine", LOCAL_ENGINE):
         store = repo(ROWS, batch_engine={"type": engine})
         materialise(store)
-        written.append(dump(tmp_path / "online.db"))
+        written.append(stored(address, "unlimited"))
         store.teardown()
-        assert not (tmp_path / "online.db").exists()
+        with pytest.raises(OnlineStoreUnreachable):
+            open_rows(address, 1.0).read("unlimited", {"airport": "EWR", "gate": 1})
     assert written[0] == written[1]
     assert len(written[0]) == 2
 
 
-def test_materialise_again_changes_nothing(repo: Repo, tmp_path: Path) -> None:
+def test_materialise_again_changes_nothing(repo: Repo, address: str) -> None:
     store = repo(ROWS)
     materialise(store)
-    once = dump(tmp_path / "online.db")
+    once = stored(address, "unlimited")
     materialise(store)
-    assert dump(tmp_path / "online.db") == once
+    assert stored(address, "unlimited") == once
 
 
 def test_materialise_of_an_older_span_leaves_newer_values(repo: Repo) -> None:
@@ -146,17 +148,16 @@ def test_push_source_reaches_the_online_store(repo: Repo, tmp_path: Path) -> Non
     ],
 )
 def test_write_rows_decides_by_event_then_created(
-    tmp_path: Path, first: tuple[int, int | None], then: tuple[int, int | None], left: str
+    address: str, first: tuple[int, int | None], then: tuple[int, int | None], left: str
 ) -> None:
-    path = str(tmp_path / "online.db")
     for name, (event, created) in (("first", first), ("then", then)):
-        write(path, [("EWR", second(event), second(created), name)])
-    row = OnlineRows(path, 1.0).read("origin", {"origin": "EWR"})
+        write(address, [("EWR", second(event), second(created), name)])
+    row = open_rows(address, 1.0).read("origin", {"origin": "EWR"})
     assert row is not None
     assert row.values == {"name": left}
 
 
-def write(path: str, rows: list[tuple[Any, ...]], project: str = "tests") -> int:
+def write(address: str, rows: list[tuple[Any, ...]], project: str = "tests") -> int:
     origins, events, created, names = zip(*rows, strict=True)
     table = pa.table(
         {
@@ -167,7 +168,7 @@ def write(path: str, rows: list[tuple[Any, ...]], project: str = "tests") -> int
         }
     )
     return write_rows(
-        path,
+        address,
         "origin",
         table,
         project=project,
@@ -178,45 +179,65 @@ def write(path: str, rows: list[tuple[Any, ...]], project: str = "tests") -> int
     )
 
 
-def test_write_rows_counts_what_was_not_too_old(tmp_path: Path) -> None:
-    path = str(tmp_path / "online.db")
-    assert write(path, [("EWR", second(5), None, "a"), ("JFK", second(5), None, "a")]) == 2
-    assert write(path, [("EWR", second(4), None, "b"), ("JFK", second(6), None, "b")]) == 1
+def test_write_rows_counts_what_was_not_too_old(address: str) -> None:
+    assert write(address, [("EWR", second(5), None, "a"), ("JFK", second(5), None, "a")]) == 2
+    assert write(address, [("EWR", second(4), None, "b"), ("JFK", second(6), None, "b")]) == 1
 
 
-def test_write_rows_without_a_key_writes_nothing_at_all(tmp_path: Path) -> None:
-    path = tmp_path / "online.db"
+def test_write_rows_without_a_key_writes_nothing_at_all(address: str) -> None:
     with pytest.raises(DataError, match="1 rows of feature view origin have no origin"):
-        write(str(path), [("EWR", second(5), None, "a"), (None, second(5), None, "a")])
-    assert not path.exists()
+        write(address, [("EWR", second(5), None, "a"), (None, second(5), None, "a")])
+    with pytest.raises(OnlineStoreUnreachable):
+        open_rows(address, 1.0).read("origin", {"origin": "EWR"})
 
 
-def test_write_rows_of_another_project_is_refused(tmp_path: Path) -> None:
-    path = str(tmp_path / "online.db")
-    write(path, [("EWR", second(5), None, "a")])
+def test_write_rows_of_another_project_is_refused(address: str) -> None:
+    write(address, [("EWR", second(5), None, "a")])
     with pytest.raises(DataError, match="project tests"):
-        write(path, [("EWR", second(6), None, "b")], project="other")
+        write(address, [("EWR", second(6), None, "b")], project="other")
 
 
-def test_batch_that_fails_midway_leaves_the_store_as_it_was(tmp_path: Path) -> None:
-    from contender.feast_stores import rows_table
-
-    path = str(tmp_path / "online.db")
-    write(path, [("EWR", second(5), None, "a")])
-    bad: list[Any] = [('["EWR"]', 9_000_000_000_000_000, None, b"new"), ('["JFK"]', None, None, b"no event")]
-    with pytest.raises(OnlineStoreUnreachable, match="NOT NULL"), rows_table.writing(path, 1.0) as connection:
-        rows_table.upsert(connection, "origin", bad)
-    row = OnlineRows(path, 1.0).read("origin", {"origin": "EWR"})
-    assert row is not None
-    assert row.values == {"name": "a"}
+def test_declaring_other_join_keys_drops_the_rows(address: str) -> None:
+    write(address, [("EWR", second(5), None, "a")])
+    with writing(address, 1.0) as writer:
+        writer.declare_view(View.of("tests", "origin", ["origin", "gate"]))
+    assert stored(address, "origin") == []
+    assert open_rows(address, 1.0).read("origin", {"gate": 1, "origin": "EWR"}) is None
 
 
-def test_update_of_a_removed_view_drops_its_rows(repo: Repo, tmp_path: Path) -> None:
+def test_declaring_the_same_join_keys_keeps_the_rows(address: str) -> None:
+    write(address, [("EWR", second(5), None, "a")])
+    with writing(address, 1.0) as writer:
+        writer.declare_view(View.of("tests", "origin", ["origin"]))
+    assert len(stored(address, "origin")) == 1
+
+
+def test_teardown_leaves_the_views_of_other_projects(repo: Repo, address: str) -> None:
+    store = repo(ROWS)
+    materialise(store)
+    write(address, [("EWR", second(5), None, "a")], project="other")
+    store.teardown()
+    with writing(address, 1.0) as writer:
+        assert (writer.views_of("tests"), writer.views_of("other")) == ([], ["origin"])
+    assert open_rows(address, 1.0).read("origin", {"origin": "EWR"}) is not None
+
+
+def test_upsert_of_one_key_many_times_leaves_the_newest(address: str) -> None:
+    view = View.of("tests", "origin", ["origin"])
+    times = [(5, 1), (7, None), (6, 9), (7, 2), (7, 1)]
+    rows = [('["EWR"]', event, created, b"\x80") for event, created in times]
+    with writing(address, 1.0) as writer:
+        writer.declare_view(view)
+        assert writer.upsert(view, rows) == 3
+    assert stored(address, "origin") == [('["EWR"]', 7, 2, b"\x80")]
+
+
+def test_update_of_a_removed_view_drops_its_rows(repo: Repo, address: str) -> None:
     store = repo(ROWS)
     materialise(store)
     store.apply([], objects_to_delete=[store.get_feature_view("unlimited")], partial=False)
     with pytest.raises(OnlineStoreUnreachable, match="unlimited is not in the online store"):
-        OnlineRows(str(tmp_path / "online.db"), 1.0).read("unlimited", {"airport": "EWR", "gate": 1})
+        open_rows(address, 1.0).read("unlimited", {"airport": "EWR", "gate": 1})
 
 
 @pytest.mark.parametrize("engine", ["contender.feast_stores.rows_engine.RowsComputeEngine", LOCAL_ENGINE])
@@ -262,7 +283,7 @@ def test_value_that_does_not_fit_its_declaration_is_refused(repo: Repo, tmp_path
         store.materialize(second(0), second(2), ["wide"])
 
 
-def test_view_without_entities_is_read_without_keys(repo: Repo, tmp_path: Path) -> None:
+def test_view_without_entities_is_read_without_keys(repo: Repo, tmp_path: Path, address: str) -> None:
     store = repo(ROWS)
     write_deltalake(
         str(tmp_path / "all"), pa.table({"t": pa.array([second(1)], pa.timestamp("us", "UTC")), "n": [1.5]})
@@ -271,12 +292,12 @@ def test_view_without_entities_is_read_without_keys(repo: Repo, tmp_path: Path) 
     store.apply(FeatureView(name="all", entities=[], schema=[Field(name="n", dtype=Float64)], source=source))
     store.materialize(second(0), second(2), ["all"])
     assert store.get_online_features(["all:n"], [{"airport": "EWR"}]).to_dict()["n"] == [1.5]
-    row = OnlineRows(str(tmp_path / "online.db"), 1.0).read("all", {})
+    row = open_rows(address, 1.0).read("all", {})
     assert row is not None
     assert row.values == {"n": 1.5}
 
 
-def test_feature_added_since_the_load_is_null(repo: Repo, tmp_path: Path) -> None:
+def test_feature_added_since_the_load_is_null(repo: Repo) -> None:
     store = repo(ROWS)
     materialise(store)
     view = store.get_feature_view("unlimited")
@@ -285,11 +306,10 @@ def test_feature_added_since_the_load_is_null(repo: Repo, tmp_path: Path) -> Non
     assert store.get_online_features(["unlimited:later"], [{"airport": "EWR", "gate": 1}]).to_dict()["later"] == [None]
 
 
-def test_payload_is_a_msgpack_map_of_feature_names(repo: Repo, tmp_path: Path) -> None:
+def test_payload_is_a_msgpack_map_of_feature_names(repo: Repo, address: str) -> None:
     store = repo(ROWS)
     materialise(store)
-    key, event, created, payload = dump(tmp_path / "online.db")[0]
+    key, event, created, payload = stored(address, "unlimited")[0]
     assert key == '["EWR",1]'
     assert (event, created) == (1356998402000000, 1356998402000000)
     assert msgspec.msgpack.decode(payload) == {"delay": 12, "note": None}
-    write_history(tmp_path / "history", [])
