@@ -10,11 +10,15 @@ from typing import Any
 
 import pandas as pd
 import pytest
+import yaml
 
 from contender.adapters.features import Features
+from contender.adapters.online_rows import open_rows
 from contender.core.errors import RowsNotConserved
 from contender.core.interval import Interval
-from contender.core.settings import settings
+from contender.core.settings import CHECKOUT, settings
+from contender.feast_stores.rows_table import writing
+from tests.online_stores import RedisServer
 from tests.unit.adapters import lossy_store
 from tests.unit.feast_stores.histories import feature_repo, second, write_history
 
@@ -79,3 +83,29 @@ def test_require_loaded_online_row_is_older_names_the_entity(make: Make) -> None
     newer.loc[newer["airport"] == "JFK", "event_timestamp"] = second(9)
     with pytest.raises(RowsNotConserved, match=r"got: 2; absent or older: \{'airport': 'JFK', 'gate': 1\}"):
         features.require_loaded(view, newer)
+
+
+def test_stack_configuration_differs_from_the_embedded_one_in_its_servers_alone() -> None:
+    embedded, stack = (
+        yaml.safe_load((CHECKOUT / "feature_repo" / name).read_text())
+        for name in ("feature_store.yaml", "feature_store.stack.yaml")
+    )
+    assert stack["online_store"].pop("connection_string") == embedded["online_store"].pop("path")
+    for config in (embedded, stack):
+        config["online_store"].pop("type")
+        config["registry"].pop("sqlalchemy_config_kwargs", None)
+    assert stack == embedded
+
+
+def test_stack_configuration_declares_the_views_in_redis(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, redis_server: RedisServer
+) -> None:
+    monkeypatch.setenv("FEAST_FS_YAML_FILE_PATH", str(CHECKOUT / "feature_repo" / "feature_store.stack.yaml"))
+    monkeypatch.setenv("CONTENDER_FEAST_REGISTRY", f"sqlite:///{tmp_path / 'registry.db'}")
+    monkeypatch.setenv("CONTENDER_ONLINE_STORE", redis_server.url())
+    features = Features(replace(settings(), home=tmp_path))
+    features.apply(features.definitions("flight_delay", ["origin_weather", "plane_facts"]), "flight_delay")
+    with writing(redis_server.url(), 1.0) as writer:
+        assert sorted(writer.views_of("contender")) == ["origin_weather", "plane_facts"]
+    reader = open_rows(redis_server.url("reader"), 1.0)
+    assert reader.read("plane_facts", {"tailnum": "N1"}) is None

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import socket
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import msgspec
 import numpy as np
@@ -201,35 +201,32 @@ def test_read_many_is_of_one_moment_while_both_rows_are_written(redis_server: Re
     assert len(seen) > 1
 
 
-def _write_shuffled(url: str, seed: int) -> None:
-    """Write 40 values of each of 50 keys, in an order of its own."""
+def test_upsert_by_writers_at_once_leaves_the_newest_of_all(
+    redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(redis_writer, "BATCH", 7)
+    view = View.of("p", "race", ["n"])
     rows: list[StoredRow] = [
         (f"[{key}]", event, created, msgspec.msgpack.encode({"event": event, "created": created}))
-        for key in range(50)
+        for key in range(20)
         for event in range(1, 11)
         for created in (None, 1, 2, 3)
     ]
-    order = np.random.default_rng(seed).permutation(len(rows))
-    redis_writer.BATCH = 7
-    with redis_writer.writing(url, 10.0) as writer:
-        writer.upsert(View.of("p", "race", ["n"]), [rows[place] for place in order])
-
-
-def test_upsert_by_writers_at_once_leaves_the_newest_of_all(redis_server: RedisServer) -> None:
     with writing(redis_server.url(), 1.0) as writer:
-        writer.declare_view(View.of("p", "race", ["n"]))
-    started = [
-        multiprocessing.get_context("spawn").Process(target=_write_shuffled, args=(redis_server.url(), seed))
-        for seed in range(2)
-    ]
-    for process in started:
-        process.start()
-    _write_shuffled(redis_server.url(), 2)
-    for process in started:
-        process.join(60)
-    assert [process.exitcode for process in started] == [0, 0]
-    rows = RedisRows(redis_server.url(), 1.0).read_many([("race", {"n": number}) for number in range(50)])
-    assert [row and row.values for row in rows] == [{"event": 10, "created": 3}] * 50
+        writer.declare_view(view)
+    barrier = threading.Barrier(3)
+
+    def write_shuffled(seed: int) -> int:
+        order = np.random.default_rng(seed).permutation(len(rows))
+        with writing(redis_server.url(), 10.0) as own:
+            barrier.wait()
+            return own.upsert(view, [rows[place] for place in order])
+
+    with ThreadPoolExecutor(3) as pool:
+        written = list(pool.map(write_shuffled, range(3)))
+    assert 20 <= sum(written) < 3 * len(rows)
+    left = RedisRows(redis_server.url(), 1.0).read_many([("race", {"n": number}) for number in range(20)])
+    assert [row and row.values for row in left] == [{"event": 10, "created": 3}] * 20
 
 
 def test_upsert_of_a_view_declared_otherwise_meanwhile_is_refused(redis_server: RedisServer) -> None:
