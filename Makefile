@@ -13,7 +13,7 @@ help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
 
 $(VENV)/.installed: requirements-dev.txt
-	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 is missing: expected '$(PYTHON)' on PATH; install it or say make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@$(MAKE) -s python
 	@command -v gcc >/dev/null || { echo "gcc is missing: some packages compile; install it (Debian: apt-get install gcc)" >&2; exit 1; }
 	@echo "Installing the locked environment into $(VENV) (about 2 GB; minutes the first time)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -23,11 +23,36 @@ $(VENV)/.installed: requirements-dev.txt
 
 install: $(VENV)/.installed ## Create .venv from the lock
 
-demo: install ## Start the platform, train MODEL (default flight_delay) on INTERVAL in Airflow, show the result
-	@$(BIN)/python -m contender.embedded demo --model $(MODEL) $(if $(INTERVAL),--interval $(INTERVAL))
+DEMO = demo --model $(MODEL) $(if $(INTERVAL),--interval $(INTERVAL))
+ifeq ($(STACK),)
+demo: install ## Start the platform, train MODEL (default flight_delay) on INTERVAL, show the result; STACK=compose: in the stack
+	@$(BIN)/python -m contender.embedded $(DEMO)
+else ifeq ($(STACK),compose)
+demo: python
+	@$(CONTENDER_STACK) $(DEMO)
+else
+demo:
+	@echo "there is no stack '$(STACK)'; expected: compose, or nothing; next: say make demo STACK=compose" >&2; exit 1
+endif
 
 stop: ## Stop the platform of this checkout
 	@test -x $(BIN)/python || { echo "Nothing to stop: there is no $(VENV)"; exit 0; }; $(BIN)/python -m contender.embedded stop
+
+# The stack needs no .venv: its launcher runs on the bare interpreter, its tools in the images.
+CONTENDER_STACK = $(PYTHON) -m contender.stack
+
+python:
+	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 is missing: expected '$(PYTHON)' on PATH; install it or say make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "$(PYTHON) is too old: expected Python 3.11 or newer; say make PYTHON=/path/to/python3.11" >&2; exit 1; }
+
+up: python ## Start the stack with Docker Compose: checks first, writes .env once; PROFILE=celery [WORKERS=2]: tasks on workers
+	@$(CONTENDER_STACK) up $(if $(PROFILE),--profile $(PROFILE)) $(if $(WORKERS),--workers $(WORKERS))
+
+down: python ## Stop the stack, keep its data; VOLUMES=1: delete them after asking (YES=1: without)
+	@$(CONTENDER_STACK) down $(if $(VOLUMES),--volumes) $(if $(YES),--yes)
+
+logs: python ## Follow the logs of the stack, or of one SERVICE
+	@$(CONTENDER_STACK) logs $(if $(SERVICE),--service $(SERVICE))
 
 serve: install ## Serve MODEL's champion on PORT (default: a free one), without Docker
 	@$(BIN)/python -m contender.embedded serve --model $(MODEL) $(if $(PORT),--port $(PORT))
@@ -63,4 +88,5 @@ lock: install ## Resolve requirements.in and requirements-dev.in anew into the l
 	@# The platform's lock is the part of the whole that the platform needs: uv keeps the versions it finds there.
 	@cp requirements-dev.txt requirements.txt && $(RESOLVE) requirements.in -o requirements.txt
 
-.PHONY: help install demo stop serve test test-slow test-all check format bench airflow verify-decisions lock
+.PHONY: help install demo stop up down logs serve test test-slow test-all check format bench airflow verify-decisions lock
+.PHONY: python

@@ -9,7 +9,7 @@ from contender.core.errors import ContenderError
 from contender.core.settings import CHECKOUT
 
 PAGE = (CHECKOUT / "docs" / "troubleshooting.md").read_text(encoding="utf-8")
-LAUNCHERS = ("client", "embedded")
+LAUNCHERS = ("client", "embedded", "stack")
 
 
 def of_the_core() -> set[str]:

@@ -93,6 +93,11 @@ class AirflowApi:
         entry = self._call("GET", path, params={"deserialize": "true"}, missing_ok=True)
         return None if entry is None else entry["value"]
 
+    def asset_events(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
+        """Events of assets that tasks of the run brought about, with `created_dagruns`, newest first; 100 at most."""
+        query = {"source_dag_id": dag_id, "source_run_id": run_id, "order_by": "-timestamp", "limit": 100}
+        return list(self._expect("GET", "/assets/events", params=query)["asset_events"])
+
     def log(self, dag_id: str, run_id: str, task: dict[str, Any]) -> list[dict[str, Any]]:
         """Events of the last try's log of a task instance, oldest first."""
         path = f"{_run_path(dag_id, run_id)}/taskInstances/{quote(task['task_id'])}/logs/{task['try_number']}"

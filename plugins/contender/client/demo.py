@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from contender.client.progress import Say
@@ -13,6 +14,7 @@ from contender.core.interval import Interval
 from contender.core.settings import settings
 
 Values = Mapping[tuple[str, str], Any]
+Serve = Callable[[str, Values], Served]  # from the run's ID and what its tasks left
 
 
 def check_request(model: str, interval: str) -> None:
@@ -34,9 +36,7 @@ def check_request(model: str, interval: str) -> None:
         )
 
 
-def show(
-    site: Site, model: str, interval: str, say: Say, *, beside: tuple[str, ...], serve: Callable[[Values], Served]
-) -> Values:
+def show(site: Site, model: str, interval: str, say: Say, *, beside: tuple[str, ...], serve: Serve) -> Values:
     """Run `<model>_train`, tell each task, sum up, and ask the champion the example request.
 
     Args:
@@ -66,7 +66,7 @@ def show(
     follow(site, run, say)
     values = {(task, key): api.xcom(*run, task, key) for task, key in WANTED}
     say(f"\n{model}: {dag_id} on {interval}\n{summary(values)}")
-    say(_asked(model, interval, values, serve))
+    say(_asked(model, interval, values, partial(serve, run[1])))
     return values
 
 

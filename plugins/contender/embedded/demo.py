@@ -38,7 +38,7 @@ def demo(home: Path, model: str, interval: str, say: Say = print) -> None:
         try:
             values = show(
                 site(platform, api), model, interval, say,
-                beside=("score",), serve=lambda _: ensure_served(platform, model, say),
+                beside=("score",), serve=lambda *_: ensure_served(platform, model, say),
             )  # fmt: skip
         finally:
             api.close()

@@ -1,0 +1,53 @@
+"""`make demo STACK=compose` on the host: a process inside the stack, where the libraries are, shows the chain."""
+
+from __future__ import annotations
+
+import subprocess
+
+from contender.stack import env_file
+from contender.stack.engine import Engine
+from contender.stack.health import ServiceFailed
+
+SERVICE = "airflow-apiserver"
+MODULE = "contender.stack.inside"
+END_SECONDS = 15
+
+
+def demo(engine: Engine, model: str, interval: str) -> int:
+    """Run `contender.stack.inside` in the API server's container; its output is ours.
+
+    It lives as long as our end of its standard input: however this command ends, it ends too, while the run goes on.
+
+    Returns:
+        Its exit code.
+
+    Raises:
+        ServiceFailed: The stack does not run.
+        EnvFileInvalid: `.env` has no log-in.
+    """
+    values = {**(env_file.read(engine.folder) or {}), **env_file.own(engine.env)}
+    env_file.check(engine.folder, values)
+    rows = [row for row in engine.containers() if row["Service"] == SERVICE]
+    if not rows or rows[0]["State"] != "running" or rows[0].get("Health") != "healthy":
+        got = f"{rows[0]['State']}, {rows[0].get('Health')}" if rows else "no container"
+        raise ServiceFailed(
+            "the stack is not up", where=f"service {SERVICE}", expected="healthy", got=got, next_step="make up"
+        )
+    # The values of these two are taken from the environment, not from the arguments that `ps` shows.
+    login = [env_file.USER, env_file.PASSWORD]
+    options = [part for name in login for part in ("--env", name)]
+    inside = ["python", "-m", MODULE, "--model", model, "--interval", interval]
+    with subprocess.Popen(
+        ["docker", "exec", "--interactive", *options, rows[0]["Name"], *inside],
+        cwd=engine.folder,
+        env={**engine.env, **{name: values[name] for name in login}},
+        stdin=subprocess.PIPE,
+        start_new_session=True,  # Ctrl-C reaches us alone, and the other side by the end of its input
+    ) as process:
+        try:
+            return process.wait()
+        except KeyboardInterrupt:
+            if process.stdin is not None:
+                process.stdin.close()
+            process.wait(END_SECONDS)
+            raise
