@@ -29,7 +29,7 @@ demo: install ## Start the platform, train MODEL (default flight_delay) on INTER
 	@$(BIN)/python -m contender.embedded $(DEMO)
 else ifeq ($(STACK),compose)
 demo: python
-	@$(CONTENDER_STACK) $(DEMO)
+	@$(LAUNCH_STACK) $(DEMO)
 else
 demo:
 	@echo "there is no stack '$(STACK)'; expected: compose, or nothing; next: say make demo STACK=compose" >&2; exit 1
@@ -39,20 +39,20 @@ stop: ## Stop the platform of this checkout
 	@test -x $(BIN)/python || { echo "Nothing to stop: there is no $(VENV)"; exit 0; }; $(BIN)/python -m contender.embedded stop
 
 # The stack needs no .venv: its launcher runs on the bare interpreter, its tools in the images.
-CONTENDER_STACK = $(PYTHON) -m contender.stack
+LAUNCH_STACK = $(PYTHON) -m contender.stack
 
 python:
 	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 is missing: expected '$(PYTHON)' on PATH; install it or say make PYTHON=/path/to/python3.11" >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "$(PYTHON) is too old: expected Python 3.11 or newer; say make PYTHON=/path/to/python3.11" >&2; exit 1; }
 
 up: python ## Start the stack with Docker Compose: checks first, writes .env once; PROFILE=celery [WORKERS=2]: tasks on workers
-	@$(CONTENDER_STACK) up $(if $(PROFILE),--profile $(PROFILE)) $(if $(WORKERS),--workers $(WORKERS))
+	@$(LAUNCH_STACK) up $(if $(PROFILE),--profile $(PROFILE)) $(if $(WORKERS),--workers $(WORKERS))
 
 down: python ## Stop the stack, keep its data; VOLUMES=1: delete them after asking (YES=1: without)
-	@$(CONTENDER_STACK) down $(if $(VOLUMES),--volumes) $(if $(YES),--yes)
+	@$(LAUNCH_STACK) down $(if $(VOLUMES),--volumes) $(if $(YES),--yes)
 
 logs: python ## Follow the logs of the stack, or of one SERVICE
-	@$(CONTENDER_STACK) logs $(if $(SERVICE),--service $(SERVICE))
+	@$(LAUNCH_STACK) logs $(if $(SERVICE),--service $(SERVICE))
 
 serve: install ## Serve MODEL's champion on PORT (default: a free one), without Docker
 	@$(BIN)/python -m contender.embedded serve --model $(MODEL) $(if $(PORT),--port $(PORT))

@@ -1,4 +1,4 @@
-"""docs/configuration.md has every variable of Contender that the code knows, and no other."""
+"""docs/configuration.md has every variable of Contender that the code and the stack know, and no other."""
 
 from __future__ import annotations
 
@@ -8,18 +8,25 @@ from dataclasses import fields
 from contender.core.settings import CHECKOUT
 from contender.embedded.environment import environment
 from contender.embedded.ports import FIRST, Ports
+from contender.stack.env_file import required
 from tests.docs.pages import tracked
 
 VARIABLE = re.compile(r"\bCONTENDER_[A-Z][A-Z_]*[A-Z]\b")
-CODE = ("plugins/", "dags/", "feature_repo/", "docker/", "Makefile")
+CODE = ("plugins/", "dags/", "feature_repo/", "docker/", "docker-compose.yml", "Makefile")
+# `${NAME}`, `${NAME:?why}`, `${NAME:-default}` of the compose file; a default may hold another variable.
+USED = re.compile(r"\$\{([A-Z0-9_]+)(:[?-])?([^}$]*)")
+SAID = re.compile(r"(?m)^#?([A-Z][A-Z0-9_]+)=(.*)$")
+COMPOSE = (CHECKOUT / "docker-compose.yml").read_text(encoding="utf-8")
+EXAMPLE = (CHECKOUT / ".env.example").read_text(encoding="utf-8")
 PAGE = (CHECKOUT / "docs" / "configuration.md").read_text(encoding="utf-8")
+STACK = PAGE[PAGE.index("## The stack") :].split("\n## ")[0]
 
 
 def in_code() -> set[str]:
     files = [path for path in tracked() if path.relative_to(CHECKOUT).as_posix().startswith(CODE)]
     found = {name for path in files for name in VARIABLE.findall(path.read_text(encoding="utf-8"))}
     # Their names are put together from a prefix and the port's name.
-    return (found - {"CONTENDER_PORT"}) | {f"CONTENDER_PORT_{field.name.upper()}" for field in fields(Ports)}
+    return found | {f"CONTENDER_PORT_{field.name.upper()}" for field in fields(Ports)}
 
 
 def test_configuration_page_has_every_variable_of_the_code() -> None:
@@ -30,9 +37,24 @@ def test_configuration_page_has_no_variable_that_the_code_lacks() -> None:
     assert set(VARIABLE.findall(PAGE)) - in_code() == set()
 
 
-def test_env_example_has_no_variable_that_the_code_lacks() -> None:
-    text = (CHECKOUT / ".env.example").read_text(encoding="utf-8")
-    assert set(VARIABLE.findall(text)) - in_code() == set()
+def test_env_example_has_the_variables_of_the_compose_file() -> None:
+    assert {name for name, _ in SAID.findall(EXAMPLE)} == {name for name, _, _ in USED.findall(COMPOSE)}
+
+
+def test_env_example_requires_what_the_compose_file_requires() -> None:
+    assert set(required(CHECKOUT)) == {name for name, how, _ in USED.findall(COMPOSE) if how == ":?"}
+
+
+def test_env_example_defaults_are_those_of_the_compose_file() -> None:
+    defaults = {name: default for name, how, default in USED.findall(COMPOSE) if how == ":-"}
+    computed = {"CONTENDER_URL", "CONTENDER_DAG_BUNDLES"}
+    said = {name: value for name, value in SAID.findall(EXAMPLE) if name in defaults.keys() - computed}
+    assert said == {name: defaults[name] for name in said}
+
+
+def test_configuration_page_section_on_the_stack_has_the_variables_of_the_compose_file() -> None:
+    listed = {name for row in re.findall(r"(?m)^\|([^|]+)\|", STACK) for name in re.findall(r"`([A-Z0-9_]+)`", row)}
+    assert listed == {name for name, _, _ in USED.findall(COMPOSE)}
 
 
 def test_configuration_page_default_ports_are_the_code_s() -> None:

@@ -13,7 +13,7 @@ from tests.docs.pages import CALLERS, PAGES, README, name, tracked
 HOMES = ("home", "root", "Users", "work")
 MACHINE_PATH = re.compile(rf"(?<![\w.$}}>/~-])/(?:{'|'.join(HOMES)})/\w|/var/{'tmp'}/\w")
 PRIVATE_ADDRESS = re.compile(r"\b(?:10\.\d+\.\d+\.\d+|192\.168\.\d+\.\d+|172\.(?:1[6-9]|2\d|3[01])\.\d+\.\d+)\b")
-INDEX_ADDRESS = re.compile(r"(?i)(--(extra-)?index-url|index[-_]url\s*=|registry\s*=\s*https?:)")
+INDEX_ADDRESS = re.compile(r"(?i)(--(extra-)?index-url|index[-_]url\s*=[ \t]*\S|registry\s*=\s*https?:)")
 TEXT = {"", ".md", ".py", ".toml", ".txt", ".in", ".yml", ".yaml", ".json", ".svg", ".cfg", ".sh", ".example"}
 
 

@@ -33,7 +33,7 @@ class EnvFileInvalid(ContenderError):
 
 def required(folder: Path) -> list[str]:
     """The names that every `.env` must have, from `.env.example`."""
-    return re.findall(r"(?m)^([A-Z_]+)=", (folder / EXAMPLE).read_text(encoding="utf-8"))
+    return re.findall(r"(?m)^([A-Z][A-Z0-9_]*)=", (folder / EXAMPLE).read_text(encoding="utf-8"))
 
 
 def fresh(folder: Path) -> dict[str, str]:

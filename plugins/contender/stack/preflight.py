@@ -266,8 +266,8 @@ def _check_data(engine: Engine, config: Mapping[str, Any], *, known: bool) -> No
             where=f"volume {volume}",
             expected=f"PostgreSQL {major}, as {image} has it",
             got=f"PostgreSQL {found}",
-            next_step=f"write CONTENDER_POSTGRES_IMAGE=postgres:{found}-bookworm into {env_file.NAME}; to move on to "
-            f"{major}, dump with the old one (pg_dumpall), make down VOLUMES=1, make up, and restore (psql)",
+            next_step=f"write CONTENDER_POSTGRES_IMAGE=postgres:{found}-bookworm into {env_file.NAME}; how to move the "
+            f"data on to {major}: docs/troubleshooting.md",
         )
 
 
