@@ -122,7 +122,7 @@ def status(engine: Engine, say: Say) -> None:
     rows = engine.containers()
     for row in rows:
         say(f"  {row['Name']:<34} {row['State']}{', ' + row['Health'] if row.get('Health') else ''}")
-    for name in engine.models(SERVED, "status=running"):
+    for name in engine.models(SERVED, f"network={_models_network(engine)}", "status=running"):
         say(f"  {name:<34} serving")
     if not rows:
         say("Nothing runs here")
