@@ -9,6 +9,7 @@ import shutil
 import socket
 import sqlite3
 import threading
+import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
@@ -20,7 +21,7 @@ import docker
 import pytest
 
 from contender.adapters.containers import Built, Engine
-from contender.core.errors import EngineUnavailable, ImageFailed
+from contender.core.errors import EngineUnavailable, ImageFailed, OnlineStoreUnreachable
 from contender.core.settings import CHECKOUT, ONLINE_STORE
 from contender.feast_stores import sqlite_writer
 from contender.stages import image
@@ -135,6 +136,41 @@ def test_run_live_online_store_mounted_as_readme_says_answers_before_during_and_
     assert during == before
     assert after["features"] == {"missing": ["seats"], "stale": [], "later": []}
     assert "telemetry" not in log
+
+
+@pytest.fixture
+def stack_redis(client: docker.DockerClient) -> Iterator[str]:
+    """Host and port of Redis as the stack starts it, on the engine's default network."""
+    container = client.containers.run(
+        "redis:7-bookworm",
+        ["sh", "/start.sh"],
+        environment={"REDIS_PASSWORD": "own", "REDIS_READER_PASSWORD": "read", "REDIS_MAXMEMORY": "64mb"},
+        volumes={str(CHECKOUT / "docker" / "redis" / "start.sh"): {"bind": "/start.sh", "mode": "ro"}},
+        detach=True,
+    )
+    try:
+        container.reload()
+        yield f"{container.attrs['NetworkSettings']['Networks']['bridge']['IPAddress']}:6379/0"
+    finally:
+        container.remove(force=True, v=True)
+
+
+def test_run_online_store_in_the_stack_s_redis_answers_as_its_reader(
+    engine: Engine, built: Built, stack_redis: str
+) -> None:
+    deadline = time.monotonic() + 10
+    while True:
+        try:
+            write_store(f"redis://default:own@{stack_redis}")
+            break
+        except OnlineStoreUnreachable:  # it is starting
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+    reader = f"redis://serving:read@{stack_redis}"
+    with pytest.raises(OnlineStoreUnreachable, match="no permissions"):
+        write_store(reader)
+    with engine.run(built.tag, environment={"CONTENDER_ONLINE_STORE": reader}) as served:
+        assert ask(served.url)["features"] == {"missing": [], "stale": [], "later": []}
 
 
 def test_run_online_store_with_a_broken_off_write_refuses_instead_of_reading_torn_pages(
