@@ -56,8 +56,8 @@ def chromium() -> str:
 
 
 @contextlib.contextmanager
-def page(url: str, password: str, path: str) -> Iterator[Any]:
-    """A Playwright page of the UI at `path`, logged in as the administrator by the login form."""
+def page(url: str, password: str, path: str, *, user: str = ADMIN) -> Iterator[Any]:
+    """A Playwright page of the UI at `path`, logged in by the login form."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
@@ -66,7 +66,7 @@ def page(url: str, password: str, path: str) -> Iterator[Any]:
             shown = browser.new_page(viewport=SIZE)
             shown.set_default_timeout(PATIENCE_MS)
             shown.goto(url + path)
-            shown.fill("input[name=username]", ADMIN)
+            shown.fill("input[name=username]", user)
             shown.fill("input[name=password]", password)
             shown.keyboard.press("Enter")
             shown.wait_for_url(f"**{path}*")

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from contender.core.errors import ContenderError, EngineUnavailable
+from contender.stack import env_file
 
-PROJECT = "contender"
 FILE = "docker-compose.yml"
 SERVED = "label=contender.purpose=served"
 OURS = "label=contender.purpose"
@@ -99,7 +99,7 @@ class Engine:
     folder: Path
     env: Mapping[str, str]
     run: Run = execute
-    project: str = PROJECT
+    project: str = env_file.PROJECT
 
     def with_env(self, **values: str) -> Engine:
         """The same engine with further variables for its commands."""
@@ -152,8 +152,8 @@ class Engine:
 
 
 def this_engine(folder: Path, run: Run = execute) -> Engine:
-    """The engine that the shell's own settings name."""
-    return Engine(folder, dict(os.environ), run)
+    """The engine that the shell's own settings name, and the stack that they or `.env` name."""
+    return Engine(folder, dict(os.environ), run, env_file.project(folder, os.environ))
 
 
 def last_lines(text: str, count: int = LAST_LINES) -> str:

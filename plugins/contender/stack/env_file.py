@@ -19,6 +19,7 @@ from contender.core.errors import ContenderError
 NAME, EXAMPLE, DRAFT = ".env", ".env.example", ".env.draft"
 USER, PASSWORD, FERNET_KEY = "CONTENDER_ADMIN_USER", "CONTENDER_ADMIN_PASSWORD", "CONTENDER_FERNET_KEY"
 PORT, BIND, EXECUTOR = "CONTENDER_PORT", "CONTENDER_BIND", "CONTENDER_EXECUTOR"
+STACK, PROJECT = "CONTENDER_STACK", "contender"
 CELERY = "CeleryExecutor"
 OWN = "CONTENDER_"
 LINE = re.compile(r"(?:export\s+)?([A-Za-z_]\w*)\s*=\s*(.*)", re.ASCII)
@@ -111,8 +112,15 @@ def check(folder: Path, values: Mapping[str, str]) -> None:
         ipaddress.IPv4Address(values.get(BIND) or "127.0.0.1")
     except ValueError:
         problems.append(f"{BIND} is no IPv4 address: say 127.0.0.1, or 0.0.0.0 for every network, or remove the line")
+    if not re.fullmatch(r"[a-z0-9][a-z0-9_-]*", values.get(STACK) or PROJECT):
+        problems.append(f"{STACK} is no name: say lower-case letters, digits, _ and -, or remove the line")
     if problems:
         raise _invalid(folder / NAME, problems)
+
+
+def project(folder: Path, env: Mapping[str, str]) -> str:
+    """The stack's name on the engine, as the shell or the file has it."""
+    return {**(read(folder) or {}), **own(env)}.get(STACK) or PROJECT
 
 
 def readable_by_others(folder: Path) -> bool:

@@ -237,7 +237,8 @@ def _check_checkout(engine: Engine) -> None:
             where=f"compose project {engine.project}",
             expected=str(engine.folder),
             got=", ".join(sorted(others)),
-            next_step=f"make down VOLUMES=1 there, or work there: its data go with its {env_file.NAME}",
+            next_step="make down VOLUMES=1 there, work there, or give this one a name: CONTENDER_STACK=<name>, and a "
+            f"CONTENDER_PORT, in {env_file.NAME}",
         )
 
 

@@ -145,6 +145,7 @@ def test_preflight_address_of_another_machine_is_refused(machine: Machine) -> No
         pytest.param({"CONTENDER_PORT": "eighty"}, "CONTENDER_PORT is no port", id="port"),
         pytest.param({"CONTENDER_PORT": "70000"}, "CONTENDER_PORT is no port", id="large-port"),
         pytest.param({"CONTENDER_BIND": "localhost"}, "CONTENDER_BIND is no IPv4 address", id="bind"),
+        pytest.param({"CONTENDER_STACK": "My Stack"}, "CONTENDER_STACK is no name", id="stack"),
         pytest.param({"CONTENDER_EXECUTOR": "CeleryExecutor"}, "there would be no worker", id="no-worker"),
     ],
 )

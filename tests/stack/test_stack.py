@@ -1,0 +1,233 @@
+"""The stack as its users meet it: brought up from a clean clone, used by browser, by command and by client.
+
+The tests build on each other, in this order: bringing it up takes minutes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import requests
+
+from contender.embedded import screenshot
+from tests.conftest import INTERVAL, Trained
+from tests.stack.conftest import Stack, wait_until
+
+pytestmark = [pytest.mark.slow, pytest.mark.engine, pytest.mark.timeout(2400)]
+
+TRAIN, DEPLOY = "flight_delay_train", "flight_delay_deploy"
+ENDED = {"success", "failed"}
+REQUEST = {"flight": 407, "origin": "JFK", "dest": "LAX", "carrier": "VX", "tailnum": "N626VA"}
+SERVERS = ("redis", "postgres", "mlflow", "engine-proxy", "airflow-apiserver", "airflow-scheduler",
+           "airflow-dag-processor", "airflow-triggerer", "router")  # fmt: skip
+
+
+def end_of(stack: Stack, run_id: str, *, dag: str = TRAIN, seconds: float = 900) -> dict[str, Any]:
+    """The run's row once it has ended; it must have succeeded."""
+    with stack.api() as api:
+        wait_until(lambda: api.run(dag, run_id)["state"] in ENDED, seconds, f"{dag} {run_id}")
+        failed = [(task["task_id"], task["map_index"]) for task in api.tasks(dag, run_id) if task["state"] == "failed"]
+        assert api.run(dag, run_id)["state"] == "success", failed
+        return api.run(dag, run_id)
+
+
+def served_version(stack: Stack) -> str:
+    answer = requests.get(f"{stack.url}/models/flight_delay/about", timeout=10)
+    return str(answer.json()["about"]["version"]) if answer.ok else ""
+
+
+def test_up_clean_clone_says_where_it_is_and_runs_healthy(stack: Stack) -> None:
+    assert stack.url in stack.first_words
+    assert stack.secrets["CONTENDER_ADMIN_PASSWORD"] in stack.first_words
+    assert stack.well()
+
+
+def test_up_again_changes_nothing_and_tells_no_secret(stack: Stack) -> None:
+    before = stack.secrets
+    ids = {row["Id"] for row in stack.containers()}
+    again = stack.make("up")
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert stack.secrets == before
+    assert {row["Id"] for row in stack.containers()} == ids
+    assert [name for name, value in before.items() if len(value) > 8 and value in again.stdout + again.stderr] == []
+
+
+def test_containers_publish_on_loopback_alone(stack: Stack) -> None:
+    bound = {
+        (row["Config"]["Labels"].get("com.docker.compose.service"), binding["HostIp"])
+        for row in stack.containers()
+        for bindings in (row["NetworkSettings"]["Ports"] or {}).values()
+        for binding in bindings or ()
+    }
+    assert bound == {("router", "127.0.0.1")}
+
+
+def test_containers_run_as_others_than_root_with_limits_and_health_checks(stack: Stack) -> None:
+    for row in stack.containers():
+        name = row["Name"]
+        users = {line.split()[0] for line in stack.docker("top", row["Id"], "-eo", "uid,args").splitlines()[1:]}
+        assert "0" not in users, f"{name} has processes of root"
+        assert row["HostConfig"]["Memory"] > 0, name
+        assert row["HostConfig"]["CapDrop"] == ["ALL"], name
+        assert "Health" in row["State"], name
+        assert row["HostConfig"]["RestartPolicy"]["Name"] == "unless-stopped", name
+
+
+def test_engine_socket_is_in_the_proxy_alone(stack: Stack) -> None:
+    holders = [
+        row["Config"]["Labels"].get("com.docker.compose.service")
+        for row in stack.containers()
+        if any(mount["Destination"].endswith("docker.sock") for mount in row["Mounts"])
+    ]
+    assert holders == ["engine-proxy"]
+
+
+@contextlib.contextmanager
+def browser(stack: Stack, path: str) -> Iterator[Any]:
+    """A page, logged in by the form that opens in its place."""
+    try:
+        screenshot.chromium()
+    except screenshot.NoBrowser as missing:
+        pytest.skip(str(missing))
+    user, password = stack.secrets["CONTENDER_ADMIN_USER"], stack.secrets["CONTENDER_ADMIN_PASSWORD"]
+    with screenshot.page(stack.url, password, path, user=user) as shown:
+        yield shown
+
+
+def test_browser_first_run_equals_that_of_the_embedded_platform(stack: Stack, trained: Trained) -> None:
+    with stack.api() as api:
+        wait_until(lambda: api.dag(TRAIN) is not None and api.dag(DEPLOY) is not None, 120, "the DAGs to be parsed")
+        assert api.import_errors() == []
+        api.unpause(TRAIN)
+    with browser(stack, f"/dags/{TRAIN}") as page:
+        page.get_by_test_id("trigger-dag-button").click()
+        page.fill("#element_interval", INTERVAL)
+        page.keyboard.press("Tab")
+        page.fill("input[name=element_trials]", "1")
+        page.keyboard.press("Tab")
+        page.wait_for_timeout(300)
+        page.locator("[data-testid=trigger-dag-submit]").click()
+        with stack.api() as api:
+            wait_until(lambda: len(api.runs(TRAIN)) == 1, 60, "the run to be made")
+            run_id = str(api.runs(TRAIN)[0]["dag_run_id"])
+        end_of(stack, run_id)
+        page.goto(f"{stack.url}/dags/{TRAIN}/runs/{run_id}")
+        page.get_by_text("Success", exact=True).first.wait_for()
+    with stack.api() as api:
+        fitted, evidence, assembled = (
+            api.xcom(TRAIN, run_id, task) for task in ("train.fit", "gate.measure", "train.assemble")
+        )
+        verdict = api.xcom(TRAIN, run_id, "gate.decide", "verdict")
+        proof = api.xcom(TRAIN, run_id, "image.prove")
+    there = trained.returned
+    assert assembled["training_set"]["digest"] == there["train.assemble"]["training_set"]["digest"]
+    assert fitted["model_digest"] == there["train.fit"]["model_digest"]
+    assert evidence["challenger"] == there["gate.measure"]["challenger"]
+    assert evidence["improvement"] == there["gate.measure"]["improvement"]
+    assert (verdict["verdict"], proof["answered"]) == ("promote", 20)
+
+
+def test_model_promoted_in_the_browser_is_served_by_the_router(stack: Stack) -> None:
+    wait_until(lambda: served_version(stack) == "1", 180, "version 1 to be served")
+    answer = stack.predict("flight_delay", REQUEST | {"scheduled_departure": "2013-03-01T01:00:00Z"})
+    assert answer.status_code == 200, answer.text
+    (prediction,) = answer.json()["predictions"]
+    assert 0 < prediction["probability"] < 1
+    assert prediction["features"]["missing"] == []
+    unknown = requests.get(f"{stack.url}/models/no_such_model/ready", timeout=10)
+    assert (unknown.status_code, unknown.json()["error"]["type"]) == (503, "NotServed")
+
+
+def test_mlflow_is_behind_airflows_login_and_shows_the_run(stack: Stack) -> None:
+    search = f"{stack.url}/mlflow/api/2.0/mlflow/registered-models/alias?name=flight_delay&alias=champion"
+    assert requests.get(search, timeout=10).status_code == 401
+    champion = requests.get(search, headers={"Authorization": f"Bearer {stack.token()}"}, timeout=10).json()
+    assert champion["model_version"]["version"] == "1"
+    with browser(stack, "/mlflow/") as page:
+        page.goto(f"{stack.url}/mlflow/#/models/flight_delay/versions/1")
+        page.get_by_text("champion").first.wait_for()
+
+
+def test_task_execution_api_is_not_reachable_from_outside(stack: Stack) -> None:
+    assert requests.get(f"{stack.url}/execution/health", timeout=10).status_code == 404
+
+
+def test_demo_compose_ends_well_and_serves_what_it_promoted(stack: Stack) -> None:
+    shown = stack.make("demo", "STACK=compose", "INTERVAL=2013-03")
+    assert shown.returncode == 0, shown.stdout[-4000:] + shown.stderr
+    assert "verdict" in shown.stdout
+    assert "probability" in shown.stdout
+    assert stack.secrets["CONTENDER_ADMIN_PASSWORD"] not in shown.stdout + shown.stderr
+    with stack.api() as api:
+        released = api.xcom(TRAIN, str(api.runs(TRAIN)[0]["dag_run_id"]), "promote.release")
+    assert served_version(stack) == (released or {}).get("version", "1")
+
+
+def registered(stack: Stack) -> dict[str, Any]:
+    """What must survive a restart: versions with their digests, runs, the served version and its answer."""
+    bearer = {"Authorization": f"Bearer {stack.token()}"}
+    versions = requests.get(f"{stack.url}/mlflow/api/2.0/mlflow/model-versions/search", headers=bearer, timeout=20)
+    with stack.api() as api:
+        runs = sorted(run["dag_run_id"] for run in api.runs(TRAIN))
+    asked = stack.predict("flight_delay", REQUEST | {"scheduled_departure": "2013-03-01T01:00:00Z"})
+    return {
+        "versions": sorted((one["version"], one["run_id"]) for one in versions.json()["model_versions"]),
+        "runs": runs,
+        "served": served_version(stack),
+        "answer": asked.json(),
+    }
+
+
+@pytest.mark.parametrize("service", SERVERS)
+def test_service_restarted_alone_comes_back_and_loses_nothing(stack: Stack, service: str) -> None:
+    before = registered(stack)
+    stack.docker("restart", *stack.service(service))
+    time.sleep(2)
+    wait_until(stack.well, 240, f"health after the restart of {service}")
+    assert registered(stack) == before
+
+
+def test_stack_down_and_up_again_loses_nothing(stack: Stack) -> None:
+    before = registered(stack)
+    stopped = stack.make("down")
+    assert stopped.returncode == 0, stopped.stderr
+    assert stack.containers() == []
+    started = stack.make("up")
+    assert started.returncode == 0, started.stdout + started.stderr
+    wait_until(lambda: served_version(stack) == before["served"], 60, "the served model")
+    assert registered(stack) == before
+
+
+def test_celery_trials_run_on_both_workers_and_a_killed_one_does_not_fail_the_run(stack: Stack) -> None:
+    started = stack.make("up", "PROFILE=celery", "WORKERS=2")
+    assert started.returncode == 0, started.stdout + started.stderr
+    workers = stack.service("airflow-worker")
+    assert len(workers) == 2
+    with stack.api() as api:
+        run_id = api.trigger(TRAIN, {"interval": "2013-04", "trials": 8})
+
+        def trials() -> list[dict[str, Any]]:
+            return [task for task in api.tasks(TRAIN, run_id) if task["task_id"] == "train.trial"]
+
+        def both_at_it() -> bool:
+            assert api.run(TRAIN, run_id)["state"] not in ENDED, "the run ended before a worker could be killed"
+            return len({task["hostname"] for task in trials() if task["state"] == "running"}) == 2
+
+        wait_until(both_at_it, 600, "trials on both workers")
+        stack.docker("kill", "--signal", "KILL", workers[0])
+    end_of(stack, run_id)
+    with stack.api() as api:
+        hosts = {task["hostname"] for task in trials()}
+        assert len(hosts) >= 2
+        assert {task["state"] for task in trials()} == {"success"}
+
+
+def test_up_without_profile_dismisses_the_workers(stack: Stack) -> None:
+    started = stack.make("up")
+    assert started.returncode == 0, started.stdout + started.stderr
+    assert stack.service("airflow-worker") == []
+    wait_until(stack.well, 240, "health")
