@@ -10,5 +10,5 @@ appendfsync everysec
 maxmemory ${REDIS_MAXMEMORY}
 maxmemory-policy noeviction
 user default on >${REDIS_PASSWORD} ~* &* +@all
-user serving on >${REDIS_READER_PASSWORD} ~contender:* resetchannels -@all +@read +@connection +@transaction
+user serving on >${REDIS_READER_PASSWORD} ~contender:* resetchannels -@all +@read +@connection +@transaction -@dangerous
 CONFIG
