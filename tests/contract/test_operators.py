@@ -16,7 +16,7 @@ import contender.operators
 from contender.core.settings import CHECKOUT
 
 # Modules of the package that hold no operators of a stage.
-SHARED = {"base", "timetable"}
+SHARED = {"base", "timetable", "preload"}
 MODULES = {info.name for info in pkgutil.iter_modules(contender.operators.__path__)}
 HEAVY = ("pandas", "numpy", "sklearn", "mlflow", "feast", "great_expectations", "duckdb", "deltalake", "optuna",
          "onnxruntime", "skl2onnx", "matplotlib", "docker")  # fmt: skip
