@@ -117,7 +117,8 @@ def _fail(engine: Engine, once: set[str], said: str) -> None:
 def _failed(engine: Engine, row: Mapping[str, Any], patience: float = 0.0) -> ServiceFailed:
     service = str(row["Service"])
     state = f"{row.get('State', 'no container')}{', ' + row['Health'] if row.get('Health') else ''}"
-    log = engine.compose("logs", "--no-color", "--no-log-prefix", "--tail", str(LAST_LINES), service)
+    # Shown, though to nobody: its output and its errors then come in the order in which they were written.
+    log = engine.docker("logs", "--tail", str(LAST_LINES), str(row.get("Name", service)), show=lambda _: None)
     return ServiceFailed(
         f"{service} is not well" + (f" after {patience:.0f} s" if patience else ""),
         where=f"service {service}",
