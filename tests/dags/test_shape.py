@@ -58,9 +58,11 @@ def test_only_approval_goes_on_when_the_image_was_skipped(train: Any) -> None:
     assert rules["promote.approve"] == TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS
 
 
-def test_release_updates_the_asset_of_the_champion_and_scoring_reads_it(bag: Any) -> None:
+def test_release_updates_the_asset_of_the_champion_which_starts_the_deployment_and_scoring_reads(bag: Any) -> None:
     release = bag.dags["flight_delay_train"].task_dict["promote.release"]
     assert [asset.name for asset in release.outlets] == ["champion/flight_delay"]
+    starts = bag.dags["flight_delay_deploy"].timetable.asset_condition
+    assert starts.name == "champion/flight_delay"
     predict = bag.dags["flight_delay_score"].task_dict["score.predict"]
     assert [asset.name for asset in predict.inlets] == ["champion/flight_delay"]
 

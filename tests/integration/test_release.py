@@ -1,4 +1,4 @@
-"""A whole chain that promotes, on a machine with an engine: the image that its release names is there and serves."""
+"""A whole chain that promotes, on an engine behind the proxy: the image that its release names is there and serves."""
 
 from __future__ import annotations
 
@@ -21,41 +21,53 @@ pytestmark = [pytest.mark.slow, pytest.mark.engine, pytest.mark.timeout(600)]
 
 # In a process of its own: the fixtures of this one hide the engine from the chain, and choose other backends.
 CHAIN = """
-import sys
+import json, sys
 from contender.bench.chain import Chain
 from contender.core.interval import Interval
 from contender.factory import model_dags
 from flight_delay.dag import SPEC
 chain = Chain(Interval.parse("2013-02"), trials=1, run_id="release")
-print("verdict", chain.run(model_dags(SPEC, doc=None)[0]))
+train, _, deploy = model_dags(SPEC, doc=None)
+print("verdict", chain.run(train))
+print("served", json.dumps(chain.call(deploy, "deploy.serve")))
 """
+NAME = "contender-flight_delay"
 EXPORT = ["-m", "contender.adapters.tracking", "export", "flight_delay", "champion"]
 
 
 @dataclass(frozen=True)
 class Promoted:
-    """A release: what its `release.json` says, and the champion's bundle."""
+    """A release: what its `release.json` says, the champion's bundle, and what `deploy.serve` returned."""
 
     manifest: dict[str, Any]
     bundle: Path
+    served: dict[str, Any]
 
 
 @pytest.fixture(scope="module")
-def promoted(client: docker.DockerClient, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Promoted]:
+def promoted(
+    client: docker.DockerClient, proxy: str, network: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Promoted]:
+    if client.containers.list(all=True, filters={"name": f"^{NAME}$"}):
+        pytest.skip(f"a stack on this engine serves as {NAME}")
     home = tmp_path_factory.mktemp("release")
     foreign = ("AIRFLOW", "MLFLOW", "CONTENDER", "FEAST")
     env = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
     env |= {
         "CONTENDER_HOME": str(home),
+        "CONTENDER_SERVING_NETWORK": network,
+        "DOCKER_HOST": f"tcp://{proxy}",
         "AIRFLOW_HOME": str(home / "airflow"),
         "MLFLOW_TRACKING_URI": f"sqlite:///{home / 'mlflow.db'}",
         "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
     }
-    assert "verdict promote" in run(["-c", CHAIN], env, home)
+    said = dict(line.partition(" ")[::2] for line in run(["-c", CHAIN], env, home).splitlines())
+    assert said["verdict"] == "promote"
     run([*EXPORT, str(home / "bundle")], env, home)
     (release,) = (home / "releases" / "flight_delay").glob("*/release.json")
     manifest = json.loads(release.read_text(encoding="utf-8"))
-    yield Promoted(manifest, home / "bundle")
+    yield Promoted(manifest, home / "bundle", json.loads(said["served"]))
+    client.containers.get(NAME).remove(force=True)
     client.images.remove(manifest["image"]["image"])
 
 
@@ -84,3 +96,16 @@ def test_release_image_runs_as_non_root_and_answers_the_golden_requests(engine: 
     assert user == b"10001"
     assert len(answers) == proof["answered"] > 0
     assert max(abs(one - other) for one, other in zip(answers, golden.outputs, strict=True)) <= golden.tolerance
+
+
+def test_release_is_deployed_under_the_model_s_name(
+    client: docker.DockerClient, network: str, promoted: Promoted
+) -> None:
+    version, proof = promoted.manifest["version"], promoted.manifest["image"]
+    assert promoted.served == {
+        "version": version, "image": proof["image"], "digest": proof["digest"], "name": NAME,
+        "path": "/models/flight_delay/",
+    }  # fmt: skip
+    container = client.containers.get(NAME)
+    assert (container.status, container.attrs["Image"]) == ("running", proof["digest"])
+    assert list(container.attrs["NetworkSettings"]["Networks"]) == [network]

@@ -151,8 +151,8 @@ def serve(
     with _engine(f"serving {image} as {name}"):
         digest = client.images.get(image).id
         served_as = _digest(digest, network, dict(environment), dict(labels))
-        _settle(client, name)
-        current = _named(client, name)
+        _settle(client, name, network)
+        current = _named(client, name, network)
     if current is not None and current.labels.get(SERVED_AS) == served_as and _is_ready(current, network):
         log.info("%s serves %s already", name, digest)
         return Served(url=_address(current, network), container=current)
@@ -191,14 +191,14 @@ def gone(doing: str, reason: object) -> EngineUnavailable:
     )
 
 
-def _settle(client: docker.DockerClient, name: str) -> None:
+def _settle(client: docker.DockerClient, name: str, network: str) -> None:
     """Put right what an attempt that was killed left behind."""
-    upcoming, previous = _named(client, name + NEXT), _named(client, name + PREVIOUS)
+    upcoming, previous = _named(client, name + NEXT, network), _named(client, name + PREVIOUS, network)
     if upcoming is not None:
         remove(upcoming, name)  # it never had the name
     if previous is None:
         return
-    if _named(client, name) is None:
+    if _named(client, name, network) is None:
         previous.rename(name)  # killed between the two renamings: back to what is known to serve
     else:
         _retire(previous, name)
@@ -212,14 +212,14 @@ def _retire(container: Any, image: str) -> None:
     remove(container, image)
 
 
-def _named(client: docker.DockerClient, name: str) -> Any | None:
-    """The container of that name, if there is one; another's is not touched."""
+def _named(client: docker.DockerClient, name: str, network: str) -> Any | None:
+    """The container of that name, if there is one; another's, or another stack's, is not touched."""
     try:
         container = client.containers.get(name)
     except docker.errors.NotFound:
         return None
-    if container.labels.get(PURPOSE) != "served":
-        raise _refused(name, f"a container without the label {PURPOSE}=served: {container.id}")
+    if container.labels.get(PURPOSE) != "served" or network not in container.attrs["NetworkSettings"]["Networks"]:
+        raise _refused(name, f"a container that does not serve on {network}: {container.id}")
     return container
 
 

@@ -16,6 +16,7 @@ ContenderError
 ├── ImageFailed               the image could not be built or started
 ├── GoldenRequestsFailed      the served model answers otherwise than the trained one
 ├── PromotionRefused          the alias may not be moved
+├── ReleaseMissing            a version has no release manifest
 ├── DecisionLogBroken         the decision log's hash chain does not hold
 ├── OnlineStoreUnreachable    the online store cannot be read
 ├── BundleBroken              a served model's bundle lacks a file or contradicts itself
@@ -126,6 +127,10 @@ class GoldenRequestsFailed(ContenderError):
 
 class PromotionRefused(ContenderError):
     """The alias may not be moved."""
+
+
+class ReleaseMissing(ContenderError):
+    """A version has no release manifest."""
 
 
 class DecisionLogBroken(ContenderError):

@@ -44,6 +44,11 @@ def model_module(spec: ModelSpec) -> str:
     return f"{spec.name}.model"
 
 
+def served_name(model: str) -> str:
+    """Name of the container that serves a model, and its DNS name on the network of the served models."""
+    return f"contender-{model}"
+
+
 def image_repository(model: str) -> str:
     """Repository part of the image name; OCI names take no underscores at their ends, dashes are customary."""
     return f"contender/{model.replace('_', '-')}"

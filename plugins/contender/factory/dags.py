@@ -1,4 +1,4 @@
-"""The two DAGs of a model: `<model>_train` and `<model>_score`."""
+"""The three DAGs of a model: `<model>_train`, `<model>_score` and `<model>_deploy`."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from contender.core import naming
 from contender.core.errors import SpecError
 from contender.core.spec import ModelSpec
 from contender.operators.data import DataLoad, DataValidate
+from contender.operators.deploy import DeployServe
 from contender.operators.features import FeaturesBuild, FeaturesMaterialise
 from contender.operators.gate import VERDICT, GateDecide, GateMeasure
 from contender.operators.image import SKIPPED, ImageBuild, ImageProve
@@ -27,7 +28,7 @@ INTERVAL_PATTERN = r"^\d{4}-(0[1-9]|1[0-2])(-01/\d{4}-(0[1-9]|1[0-2])-01)?$"
 ONE_AT_A_TIME: dict[str, Any] = {"max_active_tis_per_dag": 1}
 
 
-def model_dags(spec: ModelSpec, doc: str | None, file: str | None = None) -> tuple[DAG, DAG]:
+def model_dags(spec: ModelSpec, doc: str | None, file: str | None = None) -> tuple[DAG, DAG, DAG]:
     """Make a model's DAGs.
 
     Args:
@@ -36,7 +37,7 @@ def model_dags(spec: ModelSpec, doc: str | None, file: str | None = None) -> tup
         file: The model's `dag.py`; its folder must bear the model's name.
 
     Returns:
-        The training DAG and the batch scoring DAG.
+        The training DAG, the batch scoring DAG and the deployment DAG.
 
     Raises:
         SpecError: The folder has another name: a copied model whose spec was not renamed would replace the original.
@@ -49,16 +50,16 @@ def model_dags(spec: ModelSpec, doc: str | None, file: str | None = None) -> tup
             got=repr(spec.name),
             next_step="give both the same name; it is the stem of everything that belongs to the model",
         )
-    return _train(spec, doc), _score(spec, doc)
+    return _train(spec, doc), _score(spec, doc), _deploy(spec, doc)
 
 
-def _dag(spec: ModelSpec, purpose: str, doc: str | None, **arguments: Any) -> DAG:
+def _dag(spec: ModelSpec, purpose: str, doc: str | None, schedule: Any = None, **arguments: Any) -> DAG:
     return DAG(
         dag_id=f"{spec.name}_{purpose}",
         description=spec.title,
         doc_md=doc,
         start_date=spec.data_from,
-        schedule=IntervalsWithData(spec.schedule, until=spec.data_until),
+        schedule=schedule or IntervalsWithData(spec.schedule, until=spec.data_until),
         catchup=False,
         max_active_runs=1,
         tags=[spec.name, purpose],
@@ -151,4 +152,14 @@ def _score(spec: ModelSpec, doc: str | None) -> DAG:
         TaskGroup("score", tooltip="The champion's predictions for the interval"),
     ):
         ScoreInterval(task_id="predict", spec=spec, inlets=[Asset(naming.asset_name(spec.name))])
+    return dag
+
+
+def _deploy(spec: ModelSpec, doc: str | None) -> DAG:
+    # Not paused at its creation: the asset starts a run only of a DAG that is not paused when it is updated.
+    with (
+        _dag(spec, "deploy", doc, schedule=Asset(naming.asset_name(spec.name)), is_paused_upon_creation=False) as dag,
+        TaskGroup("deploy", tooltip="The champion's image in the place of the one before"),
+    ):
+        DeployServe(task_id="serve", spec=spec)
     return dag
