@@ -16,6 +16,7 @@ import pytest
 
 from contender.adapters.containers import Engine
 from contender.stages import image
+from tests.integration.conftest import MODELS
 
 pytestmark = [pytest.mark.slow, pytest.mark.engine, pytest.mark.timeout(600)]
 
@@ -31,7 +32,7 @@ train, _, deploy = model_dags(SPEC, doc=None)
 print("verdict", chain.run(train))
 print("served", json.dumps(chain.call(deploy, "deploy.serve")))
 """
-NAME = "contender-flight_delay"
+NAME = f"{MODELS}-flight_delay"
 EXPORT = ["-m", "contender.adapters.tracking", "export", "flight_delay", "champion"]
 
 
@@ -48,8 +49,6 @@ class Promoted:
 def promoted(
     client: docker.DockerClient, proxy: str, network: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Promoted]:
-    if client.containers.list(all=True, filters={"name": f"^{NAME}$"}):
-        pytest.skip(f"a stack on this engine serves as {NAME}")
     home = tmp_path_factory.mktemp("release")
     foreign = ("AIRFLOW", "MLFLOW", "CONTENDER", "FEAST")
     env = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}

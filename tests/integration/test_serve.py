@@ -22,7 +22,7 @@ from tests.integration.conftest import MODELS
 
 pytestmark = [pytest.mark.slow, pytest.mark.engine]
 
-NAME = "contender-test_model"
+NAME = f"{MODELS}-test_model"
 RAW_ONLY = {"CONTENDER_ONLINE_STORE": "none"}
 # The router's way to a model: the name, looked up anew every 2 s, and the previous one while the name changes hands.
 ROUTER = """
@@ -32,7 +32,8 @@ http {
   access_log off;
   server {
     listen 8080;
-    location / { set $model contender-test_model; proxy_pass http://$model:8080; error_page 502 = @previous; }
+    set $model contender-test-models-test_model;
+    location / { proxy_pass http://$model:8080; error_page 502 = @previous; }
     location @previous { proxy_pass http://$model-previous:8080; }
   }
 }

@@ -44,9 +44,9 @@ def model_module(spec: ModelSpec) -> str:
     return f"{spec.name}.model"
 
 
-def served_name(model: str) -> str:
-    """Name of the container that serves a model, and its DNS name on the network of the served models."""
-    return f"contender-{model}"
+def served_name(network: str, model: str) -> str:
+    """Name of the container that serves a model, and its DNS name on that network; no two stacks share one."""
+    return f"{network}-{model}"
 
 
 def image_repository(model: str) -> str:

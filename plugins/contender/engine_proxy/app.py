@@ -78,11 +78,11 @@ class Proxy:
             return JSONResponse({"status": "alive"}, pong.status_code)
         if "upgrade" in request.headers:
             raise EngineCallRefused("a connection is not handed over", where=request.method, got="Upgrade")
-        call = rules.judge(request.method, raw_path, request.scope["query_string"])
+        call = rules.judge(request.method, raw_path, request.scope["query_string"], self._network)
         path = call.path
         if call.container:
             container = await self._look(f"/containers/{call.container}/json")
-            rules.require_own_container(container)
+            rules.require_own_container(container, self._network)
             # By its ID: the name may be another's a moment later.
             path = path.format(id=container["Id"])
         await self._require_free_tag(call)

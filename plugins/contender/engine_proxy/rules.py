@@ -23,8 +23,8 @@ TAG = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}"
 ID = r"(?:sha256:)?[0-9a-f]{12,64}"
 IMAGE = rf"{ID}|(?:{COMPONENT}(?::[0-9]+)?/)?{COMPONENT}(?:/{COMPONENT})*(?::{TAG})?"
 CONTAINER = r"[A-Za-z0-9][A-Za-z0-9_.-]*"
-# A name is a DNS name on the network of the served models: only a model's may be taken.
-SERVED_NAME = r"contender-[a-z][a-z0-9_]*(?:-next|-previous)?"
+# After the name of the network: a name is a DNS name on it, and only a model's may be taken.
+SERVED_NAME = r"-[a-z][a-z0-9_]*(?:-next|-previous)?"
 # What the stack itself runs from is built by its owner.
 RESERVED = frozenset({"contender/airflow"})
 PURPOSE, PURPOSES = "contender.purpose", frozenset({"proof", "served"})
@@ -124,25 +124,26 @@ RULES = (
     Rule("GET", rf"/images/(?:{IMAGE})/json"),
     Rule("POST", "/build", BUILD, body="context"),
     Rule("POST", rf"/images/(?:{IMAGE})/tag", {"repo": _own_repository, "tag": _like(TAG)}, frozenset({"repo", "tag"})),
-    Rule("POST", "/containers/create", {"name": _like(SERVED_NAME)}, body="config"),
+    Rule("POST", "/containers/create", {"name": _like(CONTAINER)}, body="config"),
     Rule("GET", "/containers/json", LIST, frozenset({"filters"})),
     Rule("GET", f"{ON_CONTAINER}/json", {"size": WHETHER}),
     Rule("GET", f"{ON_CONTAINER}/logs", LOGS),
     Rule("POST", f"{ON_CONTAINER}/start"),
     Rule("POST", f"{ON_CONTAINER}/stop", {"t": _like("[0-9]{1,3}")}),
-    Rule("POST", f"{ON_CONTAINER}/rename", {"name": _like(SERVED_NAME)}, frozenset({"name"})),
+    Rule("POST", f"{ON_CONTAINER}/rename", {"name": _like(CONTAINER)}, frozenset({"name"})),
     Rule("POST", f"{ON_CONTAINER}/wait", {"condition": _like("not-running|next-exit|removed")}),
     Rule("DELETE", ON_CONTAINER, {"v": WHETHER, "force": WHETHER}),
 )
 
 
-def judge(method: str, raw_path: bytes, raw_query: bytes) -> Call:
+def judge(method: str, raw_path: bytes, raw_query: bytes, network: str) -> Call:
     """The call to make for a request.
 
     Args:
         method: HTTP method.
         raw_path: Path as it was sent: with an escape in it, it matches no rule.
         raw_query: Query as it was sent.
+        network: The network of the served models, with which the names of containers begin.
 
     Raises:
         EngineCallRefused: No rule allows it.
@@ -155,7 +156,10 @@ def judge(method: str, raw_path: bytes, raw_query: bytes) -> Call:
             continue
         container = found.groupdict().get("container") or ""
         to = path if not container else path.replace(f"/containers/{container}", "/containers/{id}", 1)
-        return Call(method, version + to, _query(rule, raw_query, asked), rule.body, container)
+        query = _query(rule, raw_query, asked)
+        named = re.fullmatch(re.escape(network) + SERVED_NAME, query["name"]) if "name" in query else True
+        _require(named, asked, f"a name that begins with {network}-", query.get("name"))
+        return Call(method, version + to, query, rule.body, container)
     raise _refused("the engine is not asked this", asked, "a call that building, proving and serving an image needs")
 
 
@@ -230,9 +234,10 @@ def _host(host: Any, network: str) -> dict[str, Any]:
     return {**fixed, "Memory": memory, "RestartPolicy": {"Name": restart}}
 
 
-def require_own_container(found: Mapping[str, Any]) -> None:
-    """Refuse a container, as the engine described it, that does not bear our label."""
-    labels = found["Config"].get("Labels") or {}
+def require_own_container(found: Mapping[str, Any], network: str) -> None:
+    """Refuse a container, as the engine described it, that does not bear our label or is another stack's."""
+    labels, joined = found["Config"].get("Labels") or {}, found["HostConfig"]["NetworkMode"]
+    _require(joined == network, f"container {found['Name']}", f"one on {network}", joined)
     _require(PURPOSE in labels, f"container {found['Name']}", f"one with the label {PURPOSE}", some(labels) or "none")
 
 

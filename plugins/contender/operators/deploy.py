@@ -38,7 +38,7 @@ class DeployServe(ModelOperator):
         release = _release(places.releases / self.spec.name / version / "release.json")
         if release.image is None:
             raise AirflowSkipException(f"version {version} has no image: {release.image_skipped}")
-        name = naming.served_name(self.spec.name)
+        name = naming.served_name(places.serving_network, self.spec.name)
         Engine.connect().serve(
             release.image.digest, name=name, network=places.serving_network,
             environment={"CONTENDER_ONLINE_STORE": places.serving_online_store or "none"},

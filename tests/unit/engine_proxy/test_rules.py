@@ -39,13 +39,13 @@ ALLOWED = {
     "build": ("POST", "/v1.41/build", {"rm": "True", "nocache": "False", "buildargs": '{"A": "b"}', "memory": "1"}, ""),
     "tag": ("POST", f"/v1.41/images/{DIGEST}/tag", {"repo": "contender/toy", "tag": "1-ab", "force": "0"}, ""),
     "create": ("POST", "/v1.41/containers/create", {}, ""),
-    "create named": ("POST", "/v1.41/containers/create", {"name": "contender-flight_delay-next"}, ""),
+    "create named": ("POST", "/v1.41/containers/create", {"name": f"{NETWORK}-flight_delay-next"}, ""),
     "list": ("GET", "/v1.41/containers/json", {"filters": OURS, "all": "1", "limit": "-1"}, ""),
-    "inspect": ("GET", "/v1.41/containers/contender-toy/json", {}, "contender-toy"),
+    "inspect": ("GET", "/v1.41/containers/contender_models-toy/json", {}, "contender_models-toy"),
     "logs": ("GET", "/v1.41/containers/a1b2/logs", {"stdout": "1", "tail": "20"}, "a1b2"),
     "start": ("POST", "/v1.41/containers/a1b2/start", {}, "a1b2"),
     "stop": ("POST", "/v1.41/containers/a1b2/stop", {"t": "15"}, "a1b2"),
-    "rename": ("POST", "/v1.41/containers/a1b2/rename", {"name": "contender-toy"}, "a1b2"),
+    "rename": ("POST", "/v1.41/containers/a1b2/rename", {"name": f"{NETWORK}-toy"}, "a1b2"),
     "wait": ("POST", "/v1.41/containers/a1b2/wait", {}, "a1b2"),
     "remove": ("DELETE", "/v1.41/containers/a1b2", {"v": "True", "force": "True", "link": "False"}, "a1b2"),
 }
@@ -53,7 +53,7 @@ ALLOWED = {
 
 @pytest.mark.parametrize(("method", "path", "query", "container"), ALLOWED.values(), ids=ALLOWED.keys())
 def test_judge_call_of_the_adapter_is_allowed(method: str, path: str, query: dict[str, str], container: str) -> None:
-    call = rules.judge(method, path.encode(), urlencode(query).encode())
+    call = rules.judge(method, path.encode(), urlencode(query).encode(), NETWORK)
     assert (call.method, call.container) == (method, container)
     assert call.path == (path.replace(f"/{container}", "/{id}") if container else path)
     assert call.query.keys() <= query.keys() - {"force", "link"} or "v" in query
@@ -123,6 +123,8 @@ REFUSED = {
     "tag without a tag": ("POST", TO_TAG, "repo=contender/toy"),
     "name of a service": ("POST", "/v1.41/containers/create", "name=redis"),
     "name of a service's container": ("POST", "/v1.41/containers/create", "name=contender-redis-1"),
+    "name that only contains the network's": ("POST", "/v1.41/containers/create", "name=x-contender_models-toy"),
+    "name of another network": ("POST", "/v1.41/containers/create", "name=contenderxmodels-toy"),
     "renamed to a service": ("POST", "/v1.41/containers/a1/rename", "name=airflow-apiserver"),
     "platform": ("POST", "/v1.41/containers/create", "platform=linux%2Farm64"),
     "start with a body's worth": ("POST", "/v1.41/containers/a1/start", "detachKeys=ctrl-a"),
@@ -133,12 +135,12 @@ REFUSED = {
 @pytest.mark.parametrize(("method", "path", "query"), REFUSED.values(), ids=REFUSED.keys())
 def test_judge_anything_else_is_refused(method: str, path: str, query: str) -> None:
     with pytest.raises(EngineCallRefused):
-        rules.judge(method, path.encode(), query.encode())
+        rules.judge(method, path.encode(), query.encode(), NETWORK)
 
 
 def test_judge_refusal_says_what_and_what_would_be_allowed() -> None:
     with pytest.raises(EngineCallRefused, match=r"networkmode=host") as refused:
-        rules.judge("POST", b"/v1.41/build", b"networkmode=host")
+        rules.judge("POST", b"/v1.41/build", b"networkmode=host", NETWORK)
     assert "buildargs" in refused.value.expected
 
 
@@ -230,11 +232,15 @@ def test_container_config_anything_else_is_refused(body: bytes) -> None:
         rules.container_config(body, NETWORK)
 
 
-def test_require_own_container_refuses_one_without_the_label() -> None:
-    rules.require_own_container({"Name": "/a", "Config": {"Labels": {"contender.purpose": "served"}}})
-    for labels in (None, {}, {"com.docker.compose.service": "redis"}):
+def test_require_own_container_refuses_one_without_the_label_or_on_another_network() -> None:
+    def container(labels: Any, network: str = NETWORK) -> dict[str, Any]:
+        return {"Name": "/a", "Config": {"Labels": labels}, "HostConfig": {"NetworkMode": network}}
+
+    served = {"contender.purpose": "served"}
+    rules.require_own_container(container(served), NETWORK)
+    for one in (container(None), container({"com.docker.compose.service": "redis"}), container(served, "other_models")):
         with pytest.raises(EngineCallRefused, match="container /a"):
-            rules.require_own_container({"Name": "/a", "Config": {"Labels": labels}})
+            rules.require_own_container(one, NETWORK)
 
 
 def test_require_model_image_refuses_one_without_the_label() -> None:
