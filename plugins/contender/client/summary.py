@@ -31,6 +31,8 @@ Facts = Mapping[str, Any]
 def summary(values: Mapping[tuple[str, str], Any]) -> str:
     """What the run brought forth, one topic a line; a task that left nothing is named, not passed over.
 
+    Tables, views and metrics come by name: PostgreSQL returns the keys of a JSON value in an order of its own.
+
     Args:
         values: XCom values by (task, key), those of `WANTED`.
     """
@@ -60,7 +62,7 @@ def _data(validated: Facts | None, loaded: Facts | None) -> list[str]:
     if validated is None:
         return []
     lines = [_line("interval", str(validated.get("interval", "?")))]
-    for name, table in dict(validated.get("tables", {})).items():
+    for name, table in sorted(dict(validated.get("tables", {})).items()):
         warned = table.get("warnings") or []
         text = f"{_count(table.get('rows'))} rows validated, {_count(table.get('quarantined', 0))} quarantined"
         lines.append(_line("data", f"{name}: {text}" + (f", {len(warned)} warnings" if warned else "")))
@@ -75,7 +77,7 @@ def _features(materialised: Facts | None) -> list[str]:
     rows = (materialised or {}).get("rows") or {}
     if not rows:
         return []
-    listed = ", ".join(f"{view} {_count(count)}" for view, count in rows.items())
+    listed = ", ".join(f"{view} {_count(count)}" for view, count in sorted(rows.items()))
     return [_line("features", f"materialised: {listed}")]
 
 
@@ -104,9 +106,9 @@ def _evidence(measured: Facts | None) -> list[str]:
             f"  {name:<10} {_estimate(estimate)}   {reference}: "
             f"{_estimate(dict(measured.get('champion', {})).get(name))}",
         )
-        for name, estimate in dict(measured.get("challenger", {})).items()
+        for name, estimate in sorted(dict(measured.get("challenger", {})).items())
     ]
-    for name, estimate in dict(measured.get("improvement", {})).items():
+    for name, estimate in sorted(dict(measured.get("improvement", {})).items()):
         lines.append(_line("", f"  {name:<10} better by {_estimate(estimate, sign='+')}"))
     if measured.get("contaminated"):
         lines.append(_line("", f"  void: {measured['contaminated']}"))
