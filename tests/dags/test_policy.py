@@ -5,6 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from airflow.sdk import RetryAction
+from airflow.sdk.exceptions import AirflowRuntimeError, ErrorType
+from airflow.sdk.execution_time.comms import ErrorResponse
+
+from contender.core.errors import (
+    EngineUnavailable,
+    OnlineStoreUnreachable,
+    PromotionRefused,
+    TrackingUnreachable,
+    ValidationFailed,
+)
 
 VERBS = {
     "validate", "load", "build", "materialise", "assemble", "plan", "trial", "fit", "measure", "decide", "promote",
@@ -35,7 +46,17 @@ def test_dag_starts_with_the_data_and_runs_once_at_a_time(dag: Any) -> None:
 
 
 def test_dag_retries_nothing_that_will_repeat(dag: Any) -> None:
-    assert {task.retries for task in dag.tasks} == {0}
+    for task in dag.tasks:
+        for error in (ValidationFailed("bad rows"), PromotionRefused("no"), ValueError("bug"), MemoryError()):
+            assert task.retry_policy.evaluate(error, 1, task.retries).action is RetryAction.FAIL
+
+
+def test_dag_retries_what_was_killed_and_what_did_not_answer(dag: Any) -> None:
+    for task in dag.tasks:
+        assert (task.retries, task.retry_delay.total_seconds()) == (2, 10)
+        api = AirflowRuntimeError(ErrorResponse(error=ErrorType.API_SERVER_ERROR))
+        for error in (EngineUnavailable("away"), OnlineStoreUnreachable("away"), TrackingUnreachable("away"), api):
+            assert task.retry_policy.evaluate(error, 1, task.retries).action is RetryAction.RETRY
 
 
 def test_task_groups_explain_themselves_in_one_sentence(dag: Any) -> None:

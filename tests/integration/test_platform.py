@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -104,6 +105,17 @@ def test_demo_failing_task_names_it_with_its_error_and_log(home: Path) -> None:
     assert "data.validate: ValueError: column temp: expected Fahrenheit, got Celsius" in failed.stderr
     log = Path(failed.stderr.split("log: ")[1].splitlines()[0])
     assert "Celsius" in log.read_text()
+    assert re.search(r"data\.validate +FAILED", failed.stdout)
+    assert "will try again" not in failed.stdout
+
+
+def test_demo_killed_process_and_unreachable_server_are_tried_again(home: Path) -> None:
+    again = command(home, "demo", "--model", "toy", "--interval", "2013-11")
+    assert again.returncode == 0, again.stdout + again.stderr
+    for task in (r"data\.validate", r"train\.trial\[1\]"):
+        assert re.search(rf"{task} +failed, will try again", again.stdout), again.stdout
+        assert re.search(rf"{task} +done", again.stdout), again.stdout
+    assert not re.search(r"train\.trial\[0\] +failed", again.stdout)
 
 
 def test_demo_interrupted_leaves_the_platform_up(home: Path) -> None:

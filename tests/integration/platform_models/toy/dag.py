@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from datetime import UTC, datetime
 from typing import Any
 
 from airflow.sdk import DAG, Param, TaskGroup, task
 from airflow.sdk.exceptions import AirflowSkipException
+
+from contender.core.errors import TrackingUnreachable
+from contender.factory.dags import RETRIES
 
 MONTH = r"^\d{4}-(0[1-9]|1[0-2])$"
 PARAMS = {
@@ -16,14 +21,18 @@ PARAMS = {
     "approval": Param(False, type="boolean"),
 }
 
-with DAG("toy_train", schedule=None, start_date=datetime(2013, 1, 1, tzinfo=UTC), params=PARAMS) as dag:
+with DAG(
+    "toy_train", schedule=None, start_date=datetime(2013, 1, 1, tzinfo=UTC), params=PARAMS, default_args=RETRIES
+) as dag:
     with TaskGroup("data"):
 
         @task
-        def validate(params: dict[str, Any] | None = None) -> dict[str, Any]:
+        def validate(params: dict[str, Any] | None = None, ti: Any = None) -> dict[str, Any]:
             month = (params or {})["interval"]
             if month == "2013-12":
                 raise ValueError("column temp: expected Fahrenheit, got Celsius")
+            if month == "2013-11" and ti.try_number == 1:
+                raise TrackingUnreachable("MLflow is away for a moment")
             docs = f"/contender/data_docs/toy/{month}/flights.html"
             table = {"rows": 1234, "quarantined": 2, "warnings": [], "docs": docs}
             return {"interval": f"{month}-01/2013-12-01", "tables": {"flights": table}}
@@ -33,7 +42,9 @@ with DAG("toy_train", schedule=None, start_date=datetime(2013, 1, 1, tzinfo=UTC)
     with TaskGroup("train"):
 
         @task
-        def trial(number: int) -> int:
+        def trial(number: int, params: dict[str, Any] | None = None, ti: Any = None) -> int:
+            if (params or {})["interval"] == "2013-11" and number == 1 and ti.try_number == 1:
+                os.kill(os.getpid(), signal.SIGKILL)
             return number
 
         @task
