@@ -88,13 +88,13 @@ FUNCTIONS = {
 
 @pytest.mark.parametrize(("function", "parameters"), FUNCTIONS.items(), ids=FUNCTIONS.keys())
 def test_model_has_its_pure_functions(spec: ModelSpec, function: str, parameters: list[str]) -> None:
-    found = getattr(importlib.import_module(naming.model_module(spec)), function)
+    found = getattr(importlib.import_module(f"{spec.name}.model"), function)
     assert list(inspect.signature(found).parameters) == parameters
     assert inspect.getdoc(found)
 
 
 def test_model_estimator_is_new_at_each_call_and_seeded(spec: ModelSpec) -> None:
-    make = importlib.import_module(naming.model_module(spec)).estimator
+    make = importlib.import_module(f"{spec.name}.model").estimator
     first, second = (make({}, numbers=["a"], categories=["b"], seed=7) for _ in range(2))
     assert first is not second
     assert first.steps[-1][1].get_params()["random_state"] == 7

@@ -7,12 +7,15 @@ import inspect
 import pkgutil
 import subprocess
 import sys
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from airflow.sdk import BaseOperator
 
 import contender.operators
+from contender.adapters.revision import code_revision
 from contender.core.settings import CHECKOUT
 
 # Modules of the package that hold no operators of a stage.
@@ -106,3 +109,21 @@ def _environment() -> dict[str, str]:
     import os
 
     return {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (CHECKOUT, CHECKOUT / "plugins", CHECKOUT / "dags")))}
+
+
+def test_operator_of_a_dag_file_takes_everything_of_the_model_from_beside_it(
+    bag: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("CONTENDER_MODELS", raising=False)
+    task = bag.dags["flight_delay_train"].task_dict["data.validate"]
+    assert task.settings.root == CHECKOUT
+    monkeypatch.setattr(task.dag, "fileloc", str(tmp_path / "dags" / "flight_delay" / "dag.py"))
+    assert (task.settings.root, task.settings.expectations) == (tmp_path, tmp_path / "expectations")
+    assert task.folder == tmp_path / "dags" / "flight_delay"
+
+
+@pytest.mark.parametrize(("version", "revision"), [("c" * 40, "c" * 40), (None, None)], ids=["bundle", "local bundle"])
+def test_operator_names_the_commit_of_the_runs_bundle(bag: Any, version: str | None, revision: str | None) -> None:
+    task = bag.dags["flight_delay_train"].task_dict["promote.release"]
+    context = {"ti": SimpleNamespace(bundle_instance=SimpleNamespace(version=version))}
+    assert task.code_revision(context) == (revision or code_revision(CHECKOUT))

@@ -140,7 +140,7 @@ def test_mlflow_unreachable_in_mid_training_registers_nothing_and_is_made_good(
     score = chain.call(dag, "train.trial", map_index=0, trial=0, assembled=assembled)
     before = state(platform.home)
 
-    fit = FitInterrupted(task_id="fit", spec=SPEC, trials=[score], assembled=assembled, interrupt=kill)
+    fit = FitInterrupted(task_id="fit", spec=SPEC, trials=[score], assembled=assembled, interrupt=kill, dag=dag)
     with monkeypatch.context() as patch:
         patch.setenv("MLFLOW_TRACKING_URI", url)
         with pytest.raises(TrackingUnreachable) as raised:

@@ -6,9 +6,7 @@ Which registry and stores are used is said in `feature_repo/feature_store.yaml`,
 
 from __future__ import annotations
 
-import importlib
 import os
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +15,7 @@ from feast import Entity, FeatureStore, FeatureView
 
 from contender.core.errors import RowsNotConserved, SpecError, some
 from contender.core.interval import Interval
+from contender.core.model_code import module_of
 from contender.core.settings import Settings
 
 EPOCH = pd.Timestamp(0, tz="UTC")
@@ -56,10 +55,7 @@ class Features:
         return [views[name] for name in names]
 
     def _module(self, model: str) -> Any:
-        parent = str(self._repo.parent)
-        if parent not in sys.path:
-            sys.path.append(parent)
-        return importlib.import_module(f"{self._repo.name}.{model}")
+        return module_of(self._repo, model)
 
     def apply(self, views: list[FeatureView], model: str) -> None:
         """Register the views and their entities; what is registered already stays as it is."""

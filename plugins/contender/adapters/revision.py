@@ -5,27 +5,27 @@ from __future__ import annotations
 import hashlib
 import subprocess
 from functools import cache
+from pathlib import Path
 
-from contender.core.settings import CHECKOUT, settings
+from contender.core.settings import CHECKOUT, Settings
 
 CODE = ("dags", "plugins", "feature_repo", "expectations", "docker", "requirements.txt")
 
 
 @cache
-def code_revision() -> str:
-    """Revision of the checkout, with `-dirty` where code differs or is not committed; `unknown` outside Git."""
-    revision = _git("rev-parse", "HEAD")
-    return revision + ("-dirty" if revision and _git("status", "--porcelain", "--", *CODE) else "") or "unknown"
+def code_revision(root: Path) -> str:
+    """Revision of a checkout, with `-dirty` where code differs or is not committed; `unknown` outside Git."""
+    revision = _git(root, "rev-parse", "HEAD")
+    return revision + ("-dirty" if revision and _git(root, "status", "--porcelain", "--", *CODE) else "") or "unknown"
 
 
-def _git(*arguments: str) -> str:
-    asked = subprocess.run(["git", *arguments], cwd=CHECKOUT, capture_output=True, text=True, check=False)
+def _git(root: Path, *arguments: str) -> str:
+    asked = subprocess.run(["git", *arguments], cwd=root, capture_output=True, text=True, check=False)
     return asked.stdout.strip() if asked.returncode == 0 else ""
 
 
-def model_code_digest(model: str) -> str:
+def model_code_digest(place: Settings, model: str) -> str:
     """SHA-256 of the code that a model's data and features are made by: its folder and its feature definitions."""
-    place = settings()
     files = [*sorted((place.models / model).glob("*.py")), *sorted(place.feature_repo.glob("*.py"))]
     named = [f"{path.name}:{hashlib.sha256(path.read_bytes()).hexdigest()}" for path in files]
     return hashlib.sha256("\n".join(named).encode()).hexdigest()

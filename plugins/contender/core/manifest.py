@@ -26,7 +26,8 @@ class Release(Result):
     Attributes:
         model, version: The registry's name and version.
         interval, train, holdout: The run's interval and the two windows cut from it.
-        code_revision: Git revision of the checkout, with `-dirty` where files differed from it.
+        code_revision: Git revision that the model's code was taken from: the commit of the run's bundle, or that of
+            the checkout, with `-dirty` where files differed from it. `lock_digest` and `image` speak of the platform.
         lock_digest: SHA-256 of `requirements.txt`.
         tables: Snapshots of the raw and feature tables that the training set was made of.
         features_digest: SHA-256 of the Feast definitions.

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from contender.core.spec import ModelSpec
-
 CHAMPION = "champion"
 CHALLENGER = "challenger"
 
@@ -37,11 +35,6 @@ def training_table(model: str) -> str:
 def predictions_table(model: str) -> str:
     """Table of the batch predictions of a model."""
     return f"{model}_predictions"
-
-
-def model_module(spec: ModelSpec) -> str:
-    """Module of the model's pure functions, importable with the DAG folder on the path."""
-    return f"{spec.name}.model"
 
 
 def served_name(network: str, model: str) -> str:

@@ -23,9 +23,10 @@ class Settings:
     Attributes:
         home: Root of everything the embedded platform writes (`CONTENDER_HOME`, default `<checkout>/.contender`).
         lake: Root URI or path of the Delta tables (`CONTENDER_LAKE`, default `<home>/lake`).
-        models: Folder with one folder for each model (`CONTENDER_MODELS`, default `<checkout>/dags`).
-        expectations: Folder of the Great Expectations suites (`CONTENDER_EXPECTATIONS`).
-        feature_repo: Feast's repository (`CONTENDER_FEATURE_REPO`).
+        root: Root of the models' code: a bundle's checkout, or the platform's own.
+        models: Folder with one folder for each model (`CONTENDER_MODELS`, default `<root>/dags`).
+        expectations: Folder of the Great Expectations suites (`CONTENDER_EXPECTATIONS`, default `<root>/expectations`).
+        feature_repo: Feast's repository (`CONTENDER_FEATURE_REPO`, default `<root>/feature_repo`).
         optuna_storage: SQLAlchemy URL of the studies (`CONTENDER_OPTUNA_STORAGE`, default SQLite below `home`).
         online_store: File of the online store, alone in its folder, or URL of a Redis server
             (`CONTENDER_ONLINE_STORE`, default `<home>/online/online.db`).
@@ -40,6 +41,7 @@ class Settings:
 
     home: Path
     lake: str
+    root: Path
     models: Path
     expectations: Path
     feature_repo: Path
@@ -67,16 +69,23 @@ class Settings:
         return self.home / "decisions"
 
 
-def settings() -> Settings:
-    """Read the environment now, so that a test or a worker can set it before the first use."""
+def settings(root: Path = CHECKOUT) -> Settings:
+    """Read the environment now, so that a test or a worker can set it before the first use.
+
+    Args:
+        root: Where the models' code lies; a task of a run from Git gives its run's checkout. It is the platform's
+            where `CONTENDER_MODELS` names a folder of its own, which has no suites and definitions beside it.
+    """
     env = os.environ
+    root = CHECKOUT if env.get("CONTENDER_MODELS") else root
     home = Path(env.get("CONTENDER_HOME") or CHECKOUT / ".contender").resolve()
     return Settings(
         home=home,
         lake=env.get("CONTENDER_LAKE") or str(home / "lake"),
-        models=Path(env.get("CONTENDER_MODELS") or CHECKOUT / "dags").resolve(),
-        expectations=Path(env.get("CONTENDER_EXPECTATIONS") or CHECKOUT / "expectations").resolve(),
-        feature_repo=Path(env.get("CONTENDER_FEATURE_REPO") or CHECKOUT / "feature_repo").resolve(),
+        root=root,
+        models=Path(env.get("CONTENDER_MODELS") or root / "dags").resolve(),
+        expectations=Path(env.get("CONTENDER_EXPECTATIONS") or root / "expectations").resolve(),
+        feature_repo=Path(env.get("CONTENDER_FEATURE_REPO") or root / "feature_repo").resolve(),
         optuna_storage=env.get("CONTENDER_OPTUNA_STORAGE") or f"sqlite:///{home / 'optuna.db'}",
         online_store=_store(env.get("CONTENDER_ONLINE_STORE") or str(home / ONLINE_STORE)),
         source=env.get("CONTENDER_SOURCE", ""),

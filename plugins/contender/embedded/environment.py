@@ -15,6 +15,7 @@ from contender.core.settings import CHECKOUT
 from contender.embedded.ports import HOST, Ports
 
 ADMIN = "admin"
+BUNDLES = "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST"
 # Airflow is given this path. SQLite takes one writer at a time, and its 5 s of patience are short on busy cores.
 SQLITE_CONNECT_ARGS = {"timeout": 60}
 
@@ -36,6 +37,8 @@ def environment(home: Path, ports: Ports, user: Mapping[str, str] | None = None)
     """
     user = os.environ if user is None else user
     models = Path(user.get("CONTENDER_MODELS") or CHECKOUT / "dags").resolve()
+    # With bundles of the user's, the models' code is each run's own checkout; ours on the path would hide it.
+    bundled = bool(user.get(BUNDLES)) and not user.get("CONTENDER_MODELS")
     values = {**_mlflow(home), **_feast(), **_airflow_tuning(), **_threads(), **_quiet()}
     values["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"] = f"sqlite:///{home / 'airflow' / 'airflow.db'}"
     values = {name: user.get(name) or value for name, value in values.items()}
@@ -43,9 +46,9 @@ def environment(home: Path, ports: Ports, user: Mapping[str, str] | None = None)
         values["AIRFLOW__DATABASE__SQL_ALCHEMY_CONNECT_ARGS"] = f"{__name__}.SQLITE_CONNECT_ARGS"
     ours = {
         "CONTENDER_HOME": str(home),
-        "CONTENDER_MODELS": str(models),
+        "CONTENDER_MODELS": "" if bundled else str(models),
         "CONTENDER_MLFLOW_UI": _mlflow_ui(values["MLFLOW_TRACKING_URI"], ports),
-        "PYTHONPATH": os.pathsep.join(_python_path(models, user.get("PYTHONPATH", ""))),
+        "PYTHONPATH": os.pathsep.join(_python_path(models, user.get("PYTHONPATH", ""), bundled)),
         "PATH": os.pathsep.join(_unique([str(Path(sys.executable).parent), user.get("PATH", os.defpath)])),
         **_airflow_places(home, ports, models),
         **_no_proxy_here(user),
@@ -148,8 +151,9 @@ def _no_proxy_here(user: Mapping[str, str]) -> dict[str, str]:
     return {"NO_PROXY": joined, "no_proxy": joined}
 
 
-def _python_path(models: Path, inherited: str) -> list[str]:
-    return _unique([str(CHECKOUT), str(CHECKOUT / "plugins"), str(models), *inherited.split(os.pathsep)])
+def _python_path(models: Path, inherited: str, bundled: bool) -> list[str]:
+    path = _unique([str(CHECKOUT), str(CHECKOUT / "plugins"), str(models), *inherited.split(os.pathsep)])
+    return [part for part in path if not (bundled and part == str(models))]
 
 
 def _unique(parts: list[str]) -> list[str]:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Protocol, cast
 
 from airflow.sdk import BaseOperator, BaseOperatorLink, Context
 from pendulum import instance
 
-from contender.core import naming
 from contender.core.errors import IntervalError
 from contender.core.interval import Interval
+from contender.core.model_code import module_of
+from contender.core.settings import Settings, settings
 from contender.core.spec import ModelSpec
 from contender.operators.timetable import IntervalsWithData
 
@@ -51,9 +52,31 @@ class ModelOperator(BaseOperator):
         self.spec = spec
 
     @property
+    def folder(self) -> Path:
+        """The model's folder, where its `dag.py` lies: in a run from Git that of the run's own checkout.
+
+        Airflow says in the DAG which file it was parsed from. A DAG that no file declares belongs to the checkout.
+        """
+        folder = Path(self.dag.fileloc).parent
+        return folder if folder.name == self.spec.name else settings().models / self.spec.name
+
+    @property
+    def settings(self) -> Settings:
+        """The platform's places, with the model's code where the run's `dag.py` lies."""
+        return settings(root=self.folder.parents[1])
+
+    @property
     def functions(self) -> ModelFunctions:
         """The model's functions, imported in the task and not when the DAG is parsed."""
-        return cast("ModelFunctions", importlib.import_module(naming.model_module(self.spec)))
+        return cast("ModelFunctions", module_of(self.folder, "model"))
+
+    def code_revision(self, context: Context) -> str:
+        """The commit of the model's code: that of the run's bundle, or of the checkout where nothing is bundled."""
+        from contender.adapters.revision import code_revision
+
+        # Airflow leaves no `.git` in a version's checkout; Git would answer for a repository around it.
+        bundle = getattr(context["ti"], "bundle_instance", None)
+        return (bundle and bundle.version) or code_revision(self.settings.root)
 
 
 def run_interval(context: Context, spec: ModelSpec) -> Interval:

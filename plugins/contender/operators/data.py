@@ -38,17 +38,17 @@ class DataValidate(ModelOperator):
         from contender.adapters.lake import Lake
         from contender.stages import data
 
-        interval, lake = run_interval(context, self.spec), Lake(settings().lake)
+        interval, lake = run_interval(context, self.spec), Lake(self.settings.lake)
         timed = {table.name: table.time_column for table in self.spec.tables if table.time_column}
         present = {name: lake.months(name, time) for name, time in timed.items()}
         months = data.months_to_read(self.spec, interval, present, force=bool(context["params"].get("force_rebuild")))
-        frames = {table.name: self.functions.read(table.name, settings().source) for table in self.spec.tables}
+        frames = {table.name: self.functions.read(table.name, self.settings.source) for table in self.spec.tables}
         checked = [(table, month, *self._check(table, frames[table.name], month))
                    for table in self.spec.tables for month in self._slices(table, months)]  # fmt: skip
         critical = {f"{table.name} {month}": found.critical for table, month, _, found in checked}
         pages = {f"{table.name} {month}": _address(self._docs(table, month)) for table, month, _, _ in checked}
         failed = [pages[name] for name, lines in critical.items() if lines]
-        folder = settings().data_docs / self.spec.name / f"{interval.start:%Y-%m-%d}"
+        folder = self.settings.data_docs / self.spec.name / f"{interval.start:%Y-%m-%d}"
         link = failed[0] if failed else f"{_address(folder)}/"
         context["ti"].xcom_push(key=self.operator_extra_links[0].xcom_key, value=link)
         data.require_valid(critical, pages)
@@ -74,7 +74,7 @@ class DataValidate(ModelOperator):
         from contender.adapters.expectations_suite import load_suite
         from contender.stages import data
 
-        suite = load_suite(settings().expectations / self.spec.name / f"{table.name}.json")
+        suite = load_suite(self.settings.expectations / self.spec.name / f"{table.name}.json")
         rows = data.cut(frame, table, month)
         data.require_rows({table.name: len(rows)}, month)
         found = validate(rows, suite, parameters=data.bounds(month, (suite.meta or {}).get("freshness_hours")))
@@ -82,7 +82,7 @@ class DataValidate(ModelOperator):
         return rows, found
 
     def _docs(self, table: Table, month: Interval) -> Path:
-        return settings().data_docs / self.spec.name / f"{month.start:%Y-%m-%d}" / f"{table.name}.html"
+        return self.settings.data_docs / self.spec.name / f"{month.start:%Y-%m-%d}" / f"{table.name}.html"
 
     def _report(self, table: Table, month: Interval, found: Any) -> dict[str, Any]:
         return {
@@ -116,7 +116,7 @@ class DataLoad(ModelOperator):
         from contender.adapters.lake import Lake
         from contender.stages import data
 
-        lake, written, snapshots = Lake(settings().lake), [], []
+        lake, written, snapshots = Lake(self.settings.lake), [], []
         for table in self.spec.tables:
             months = [Interval.parse(month) for month in self.validated["months"]]
             for month in months if table.time_column else months[:1]:

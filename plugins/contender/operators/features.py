@@ -11,7 +11,6 @@ from airflow.sdk import Context
 from contender.core import naming
 from contender.core.interval import Interval
 from contender.core.manifest import digest_of
-from contender.core.settings import settings
 from contender.operators.base import ModelOperator, run_interval
 
 
@@ -37,7 +36,7 @@ class FeaturesBuild(ModelOperator):
         from contender.adapters.lake import Lake
         from contender.stages import data, features
 
-        interval, lake = run_interval(context, self.spec), Lake(settings().lake)
+        interval, lake = run_interval(context, self.spec), Lake(self.settings.lake)
         built = self._compute(lake, interval, force=bool(context["params"].get("force_rebuild")))
         own = [month.frames for month in built if month.interval.start >= interval.start]
         newest = {view.name: features.newest(frames[view.name] for frames in own) for view in self.spec.views}
@@ -61,7 +60,7 @@ class FeaturesBuild(ModelOperator):
         from contender.adapters.revision import model_code_digest
         from contender.stages import features
 
-        code, computed = model_code_digest(self.spec.name), []
+        code, computed = model_code_digest(self.settings, self.spec.name), []
         ledger = naming.built_table(self.spec.name)
         noted = features.noted(lake.read(ledger)) if lake.has(ledger) else {}
         back = timedelta(days=self.spec.windows.lookback_days + 1)  # a day more for what was under way at its start
@@ -83,7 +82,7 @@ class FeaturesBuild(ModelOperator):
         from contender.stages import data
 
         for view in self.spec.views:
-            suite = load_suite(settings().expectations / self.spec.name / f"{view.name}.json")
+            suite = load_suite(self.settings.expectations / self.spec.name / f"{view.name}.json")
             found = validate(frames[view.name], suite, parameters=data.bounds(month, view.max_age_hours))
             for warning in found.warnings:
                 self.log.warning("%s %s: %s", view.name, month, warning)
@@ -105,14 +104,14 @@ class FeaturesMaterialise(ModelOperator):
         from contender.adapters.lake import Lake
         from contender.adapters.revision import model_code_digest
 
-        interval, store = run_interval(context, self.spec), Features(settings())
+        interval, store = run_interval(context, self.spec), Features(self.settings)
         views = store.definitions(self.spec.name, [view.name for view in self.spec.views])
         store.apply(views, self.spec.name)
         store.materialise(views, interval)
-        lake, rows = Lake(settings().lake), {}
+        lake, rows = Lake(self.settings.lake), {}
         for view in views:
             columns = [*view.join_keys, naming.EVENT_TIME]
             table = lake.read(view.name, time=naming.EVENT_TIME, interval=interval, columns=columns)
             rows[view.name] = store.require_loaded(view, table)
             self.log.info("%s: %d entities in the online store", view.name, rows[view.name])
-        return {"rows": rows, "digest": model_code_digest(self.spec.name)}
+        return {"rows": rows, "digest": model_code_digest(self.settings, self.spec.name)}

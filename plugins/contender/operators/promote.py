@@ -17,7 +17,6 @@ from contender.core.errors import PromotionRefused
 from contender.core.interval import Interval
 from contender.core.manifest import Release, digest_of
 from contender.core.results import Evidence, ImageProof, Result, Snapshot, Verdict
-from contender.core.settings import settings
 from contender.operators.base import ModelOperator, run_interval
 from contender.operators.gate import record_decision
 
@@ -159,9 +158,9 @@ class PromoteRelease(ModelOperator):
         tracking = Tracking(self.spec.name)
         self._require_same_champion(tracking)
         version = tracking.version(self.fitted["version"])
-        release = self._release(run_interval(context, self.spec), version.run_id)
+        release = self._release(context, version.run_id)
         self._require_servable(release)
-        manifest = settings().releases / self.spec.name / release.version / "release.json"
+        manifest = self.settings.releases / self.spec.name / release.version / "release.json"
         _write(manifest, release)
         tracking.log_manifest(version, release.facts())
         tracking.set_alias(naming.CHAMPION, release.version)
@@ -173,16 +172,16 @@ class PromoteRelease(ModelOperator):
         self.log.info("%s is now version %s: %s", naming.CHAMPION, release.version, manifest)
         return facts
 
-    def _release(self, interval: Interval, run_id: str) -> Release:
-        from contender.adapters.revision import code_revision, lock_digest
+    def _release(self, context: Context, run_id: str) -> Release:
+        from contender.adapters.revision import lock_digest
 
         proof = ImageProof.model_validate(self.proof) if self.proof else None
         if proof is not None and proof.model_digest != self.fitted["model_digest"]:
             proof = None  # of an earlier attempt of this run: a skipped task leaves its old result behind
         return Release(
-            model=self.spec.name, version=self.fitted["version"], interval=interval,
+            model=self.spec.name, version=self.fitted["version"], interval=run_interval(context, self.spec),
             train=Interval.parse(self.assembled["train"]), holdout=Interval.parse(self.assembled["holdout"]),
-            code_revision=code_revision(), lock_digest=lock_digest(),
+            code_revision=self.code_revision(context), lock_digest=lock_digest(),
             tables=tuple(Snapshot.model_validate(item) for item in self.assembled["tables"]),
             features_digest=self.materialised["digest"],
             training_set=Snapshot.model_validate(self.assembled["training_set"]),

@@ -9,7 +9,6 @@ from airflow.sdk import Context
 
 from contender.core import naming
 from contender.core.interval import Interval
-from contender.core.settings import settings
 from contender.core.spec import Column
 from contender.operators.base import ModelOperator, run_interval
 
@@ -29,7 +28,7 @@ class ScoreInterval(ModelOperator):
         from contender.adapters.tracking import Tracking
         from contender.stages import score, train
 
-        interval, lake, tracking = run_interval(context, self.spec), Lake(settings().lake), Tracking(self.spec.name)
+        interval, lake, tracking = run_interval(context, self.spec), Lake(self.settings.lake), Tracking(self.spec.name)
         champion = tracking.required(naming.CHAMPION)
         model = tracking.stored(champion)
         joined = self._inputs(lake, interval, model.columns)
@@ -62,7 +61,7 @@ class ScoreInterval(ModelOperator):
         data.require_rows({name: len(rows) for name, rows in raw.items()}, interval)
         examples = self.functions.examples(raw, interval, known_by=interval)
         references = [f"{column.source}:{column.name}" for column in columns if column.source != "request"]
-        joined = Features(settings()).historical(examples, references)
+        joined = Features(self.settings).historical(examples, references)
         features.require_conserved(examples, joined, "example_id", "score")
         self._require_valid("scoring_set", joined, interval)
         return joined
@@ -72,5 +71,5 @@ class ScoreInterval(ModelOperator):
         from contender.adapters.expectations_suite import load_suite
         from contender.stages import data
 
-        suite = load_suite(settings().expectations / self.spec.name / f"{name}.json")
+        suite = load_suite(self.settings.expectations / self.spec.name / f"{name}.json")
         data.require_valid({name: validate(frame, suite, parameters=data.bounds(interval, None)).critical})

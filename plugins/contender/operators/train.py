@@ -34,13 +34,13 @@ class TrainAssemble(ModelOperator):
         from contender.adapters.lake import Lake
         from contender.stages import features, train
 
-        interval, lake = run_interval(context, self.spec), Lake(settings().lake)
+        interval, lake = run_interval(context, self.spec), Lake(self.settings.lake)
         split = self.spec.windows.split(interval, self.spec.data_from)
         seen = Interval(start=split.train.start, end=interval.end)
         raw = {table.name: lake.read(table.name, time=table.time_column, interval=seen) for table in self.spec.tables}
         examples = self.functions.examples(raw, seen, known_by=interval)
         labelled = train.labelled(examples, self.spec)
-        joined = Features(settings()).historical(labelled, self.spec.features())
+        joined = Features(self.settings).historical(labelled, self.spec.features())
         features.require_conserved(labelled, joined, "example_id", "train.assemble")
         self._require_valid(joined, seen)
         fitted_on, held_out = train.slices(joined, split)
@@ -66,7 +66,7 @@ class TrainAssemble(ModelOperator):
         from contender.adapters.expectations_suite import load_suite
         from contender.stages import data
 
-        suite = load_suite(settings().expectations / self.spec.name / "training_set.json")
+        suite = load_suite(self.settings.expectations / self.spec.name / "training_set.json")
         found = validate(joined, suite, parameters=data.bounds(seen, None))
         data.require_valid({"training_set": found.critical})
 
@@ -116,7 +116,7 @@ class TrainPlan(ModelOperator):
 
         trials = int(context["params"].get("trials") or self.spec.tuning.trials)
         return tuning.draw(
-            settings().optuna_storage, study_name(context, self.assembled), self.functions.search_space(),
+            self.settings.optuna_storage, study_name(context, self.assembled), self.functions.search_space(),
             trials=trials, seed=self.spec.seed,
         )  # fmt: skip
 
@@ -142,7 +142,7 @@ class TrainTrial(ModelOperator):
         from contender.adapters import tuning
         from contender.stages import train
 
-        storage, study, number = settings().optuna_storage, study_name(context, self.assembled), int(self.trial)
+        storage, study, number = self.settings.optuna_storage, study_name(context, self.assembled), int(self.trial)
         parameters = tuning.parameters(storage, study, number)
         rows, _ = read_training_set(self.spec.name, self.assembled)
         value = train.trial_score(self.functions.estimator, parameters, rows, self.spec)
@@ -191,9 +191,9 @@ class TrainFit(ModelOperator):
         scores = list(self.trials)
         winner = scores.index(min(scores))  # the first of equals
         study = study_name(context, self.assembled)
-        parameters = tuning.parameters(settings().optuna_storage, study, winner)
+        parameters = tuning.parameters(self.settings.optuna_storage, study, winner)
         with tracking.run(task_identity(context), self._inputs(), self._tags(context)) as run:
-            if ui := settings().mlflow_ui:
+            if ui := self.settings.mlflow_ui:
                 page = f"{ui}/#/experiments/{run.info.experiment_id}/runs/{run.info.run_id}"
                 context["ti"].xcom_push(key=self.operator_extra_links[0].xcom_key, value=page)
             tracking.end_orphans(run)
@@ -205,11 +205,11 @@ class TrainFit(ModelOperator):
                 parameters={**train.parameters_of(model), "trial": winner, "seed": self.spec.seed},
                 metrics=metrics | {f"trial_{number}_log_loss": score for number, score in enumerate(scores)},
                 dataset=train.inputs(rows.head(1000), self.spec.columns),
-                dataset_uri=Lake(settings().lake).uri(naming.training_table(self.spec.name)),
+                dataset_uri=Lake(self.settings.lake).uri(naming.training_table(self.spec.name)),
                 dataset_version=self.assembled["training_set"]["version"],
                 dataset_digest=self.assembled["training_set"]["digest"],
                 model_digest=fitted.digest,
-                bundle=self._bundle(fitted, holdout, run.info.run_id),
+                bundle=self._bundle(context, fitted, holdout, run.info.run_id),
                 figures=plots.figures(fitted.content, holdout, self.spec),
             )
             example = train.inputs(holdout.head(5), self.spec.columns)
@@ -229,37 +229,37 @@ class TrainFit(ModelOperator):
         """Digest of what the fit depends on: rows, code, scores of the trials."""
         from contender.adapters.revision import lock_digest, model_code_digest
 
-        code = [model_code_digest(self.spec.name), lock_digest()]
+        code = [model_code_digest(self.settings, self.spec.name), lock_digest()]
         return digest_of([self.assembled["training_set"]["digest"], code, list(self.trials)])
 
     def _tags(self, context: Context) -> dict[str, str]:
-        from contender.adapters.revision import code_revision, lock_digest
+        from contender.adapters.revision import lock_digest
 
         return {
             "interval": str(run_interval(context, self.spec)),
-            "mlflow.source.git.commit": code_revision(),
+            "mlflow.source.git.commit": self.code_revision(context),
             "contender.lock_digest": lock_digest(),
             "contender.training_set_digest": self.assembled["training_set"]["digest"],
             "contender.training_set_version": str(self.assembled["training_set"]["version"]),
         }
 
-    def _bundle(self, fitted: Any, holdout: Any, run_id: str) -> dict[str, bytes]:
+    def _bundle(self, context: Context, fitted: Any, holdout: Any, run_id: str) -> dict[str, bytes]:
         """The files that the image is built from and the app reads."""
         from contender.adapters.features import Features
-        from contender.adapters.revision import code_revision
         from contender.stages import train
 
         signature = {
             "model": self.spec.name, "label": self.spec.label,
             "columns": [column.model_dump(mode="json") for column in self.spec.columns],
-            "views": Features(settings()).describe([view.name for view in self.spec.views]),
+            "views": Features(self.settings).describe([view.name for view in self.spec.views]),
         }  # fmt: skip
         about = {
             "model": self.spec.name, "model_digest": fitted.digest, "run_id": run_id,
-            "code_revision": code_revision(), "train": self.assembled["train"], "holdout": self.assembled["holdout"],
+            "code_revision": self.code_revision(context),
+            "train": self.assembled["train"], "holdout": self.assembled["holdout"],
         }  # fmt: skip
         files = {"model.onnx": fitted.content}
         documents = {"signature": signature, "about": about, "golden": train.golden(fitted.content, holdout, self.spec)}
         files |= {f"{name}.json": json.dumps(content, indent=1).encode() for name, content in documents.items()}
-        request = settings().models / self.spec.name / "request.py"
+        request = self.folder / "request.py"
         return files | ({"request.py": request.read_bytes()} if request.exists() else {})

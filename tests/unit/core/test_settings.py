@@ -65,3 +65,19 @@ def test_settings_read_the_environment_at_each_call(clean: pytest.MonkeyPatch) -
 def test_settings_with_an_empty_variable_use_the_default(clean: pytest.MonkeyPatch) -> None:
     clean.setenv("CONTENDER_HOME", "")
     assert settings().home == CHECKOUT / ".contender"
+
+
+@pytest.mark.usefixtures("clean")
+def test_settings_with_a_root_take_the_models_code_from_there_and_nothing_else(tmp_path: Path) -> None:
+    found = settings(root=tmp_path)
+    assert (found.models, found.expectations) == (tmp_path / "dags", tmp_path / "expectations")
+    assert found.feature_repo == tmp_path / "feature_repo"
+    assert found.home == CHECKOUT / ".contender"
+
+
+def test_settings_with_a_root_and_a_models_folder_keep_to_the_platforms_suites(
+    clean: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    clean.setenv("CONTENDER_MODELS", str(tmp_path / "models"))
+    found = settings(root=tmp_path)
+    assert (found.models, found.expectations) == (tmp_path / "models", CHECKOUT / "expectations")

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from contender.core.settings import CHECKOUT
-from contender.embedded.environment import environment
+from contender.embedded.environment import BUNDLES, environment
 from contender.embedded.ports import Ports
 
 HOME = Path("/somewhere/home")
@@ -72,3 +72,10 @@ def test_environment_openmp_waits_asleep_with_as_many_threads_as_it_likes() -> N
     values = environment(HOME, PORTS, user={})
     assert values["OMP_WAIT_POLICY"] == "PASSIVE"
     assert "OMP_NUM_THREADS" not in values
+
+
+def test_environment_with_bundles_of_the_users_leaves_our_models_off_the_path() -> None:
+    user = {BUNDLES: "[]", "PYTHONPATH": f"{CHECKOUT / 'dags'}:/mine"}
+    values = environment(HOME, PORTS, user=user)
+    assert values["PYTHONPATH"].split(":") == [str(CHECKOUT), str(CHECKOUT / "plugins"), "/mine"]
+    assert values["CONTENDER_MODELS"] == ""
