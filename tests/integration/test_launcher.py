@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import stat
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
@@ -14,6 +18,7 @@ import pytest
 
 from contender.core.settings import CHECKOUT
 from contender.stack import env_file, health, lifecycle
+from contender.stack.demo import demo
 from contender.stack.engine import Engine, execute
 from contender.stack.health import ServiceFailed
 from contender.stack.lifecycle import Wanted
@@ -48,6 +53,9 @@ services:
     environment:
       AIRFLOW__API__BASE_URL: http://127.0.0.1:{port}
       EXECUTOR: "${{CONTENDER_EXECUTOR:-LocalExecutor}}"
+      PYTHONPATH: /plugins
+    volumes: ["./plugins:/plugins:ro"]
+    healthcheck: {{test: [CMD, "true"], interval: 1s}}
   engine-proxy:
     <<: *service
     volumes: ["/var/run/docker.sock:/var/run/docker.sock"]
@@ -57,7 +65,25 @@ services:
 networks: {{models: {{name: {name}-models}}}}
 volumes: {{postgres-data: {{}}}}
 """
+# Stands where `contender.stack.inside` stands, and tells what it was started with.
+INSIDE = """
+import os, sys
+print(sys.argv[1:], os.environ["CONTENDER_ADMIN_USER"], len(os.environ["CONTENDER_ADMIN_PASSWORD"]), flush=True)
+if "wait" in sys.argv:
+    sys.stdin.read()
+    open("/tmp/ended", "w").close()
+sys.exit(7)
+"""
+DEMO = "import sys; from tests.integration.test_launcher import run_demo; run_demo(*sys.argv[1:])"
 WELL = {"healthy": "true", "init": "true", "apiserver": "sleep 600"}
+
+
+def run_demo(folder: str, name: str, model: str) -> None:
+    """A process that is `make demo STACK=compose`, on the checkout of a test."""
+    try:
+        sys.exit(demo(Engine(Path(folder), dict(os.environ), execute, name), model, "2013-06"))
+    except KeyboardInterrupt:
+        sys.exit(130)
 
 
 class Checkout:
@@ -66,6 +92,9 @@ class Checkout:
     def __init__(self, folder: Path, port: int) -> None:
         self.name, self.port, self.folder = f"contender-test-{uuid4().hex[:8]}", port, folder
         (folder / env_file.EXAMPLE).write_bytes((CHECKOUT / env_file.EXAMPLE).read_bytes())
+        inside = folder / "plugins" / "contender" / "stack"
+        inside.mkdir(parents=True)
+        (inside / "inside.py").write_text(INSIDE)
         self.said: list[str] = []
         self.write()
 
@@ -194,3 +223,36 @@ def test_preflight_volume_of_another_postgresql_is_refused(checkout: Checkout, c
         preflight(checkout.engine)
     client.containers.run(BASE, ["sh", "-c", "echo 15 >/data/PG_VERSION"], volumes=mounted, remove=True)
     preflight(checkout.engine)
+
+
+def test_up_interrupted_leaves_no_compose_behind_and_the_next_one_goes_on(checkout: Checkout) -> None:
+    ready = preflight(checkout.engine)
+
+    def interrupt(_: str) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        health.start_and_wait(ready.engine, ready.config, [], interrupt)
+    assert subprocess.run(["pgrep", "-P", str(os.getpid()), "docker"], check=False).returncode == 1
+    env_file.write(checkout.folder, ready.secrets)
+    checkout.up()
+
+
+def test_demo_in_the_stack_passes_login_words_and_exit_code_and_ends_with_its_caller(checkout: Checkout) -> None:
+    env_file.write(checkout.folder, env_file.fresh(checkout.folder))
+    with pytest.raises(ServiceFailed, match="the stack is not up"):
+        demo(checkout.engine, "toy", "2013-06")
+    checkout.up()
+    call = [sys.executable, "-c", DEMO, str(checkout.folder), checkout.name]
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    done = subprocess.run([*call, "toy"], env=env, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (7, "['--model', 'toy', '--interval', '2013-06'] admin 20\n")
+    with subprocess.Popen([*call, "wait"], env=env, stdout=subprocess.PIPE, text=True) as waiting:
+        assert waiting.stdout is not None
+        assert "wait" in waiting.stdout.readline()
+        waiting.send_signal(signal.SIGINT)
+        assert waiting.wait(30) == 130
+    deadline = time.monotonic() + 10
+    while checkout.engine.docker("exec", f"{checkout.name}-airflow-apiserver-1", "test", "-e", "/tmp/ended").code != 0:
+        assert time.monotonic() < deadline, "the process inside outlived its caller"
+        time.sleep(0.2)

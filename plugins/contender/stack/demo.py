@@ -7,6 +7,7 @@ import subprocess
 from contender.stack import env_file
 from contender.stack.engine import Engine
 from contender.stack.health import ServiceFailed
+from contender.stack.lifecycle import whatever_env
 
 SERVICE = "airflow-apiserver"
 MODULE = "contender.stack.inside"
@@ -25,14 +26,14 @@ def demo(engine: Engine, model: str, interval: str) -> int:
         ServiceFailed: The stack does not run.
         EnvFileInvalid: `.env` has no log-in.
     """
-    values = {**(env_file.read(engine.folder) or {}), **env_file.own(engine.env)}
-    env_file.check(engine.folder, values)
-    rows = [row for row in engine.containers() if row["Service"] == SERVICE]
+    rows = [row for row in whatever_env(engine).containers() if row["Service"] == SERVICE]
     if not rows or rows[0]["State"] != "running" or rows[0].get("Health") != "healthy":
         got = f"{rows[0]['State']}, {rows[0].get('Health')}" if rows else "no container"
         raise ServiceFailed(
             "the stack is not up", where=f"service {SERVICE}", expected="healthy", got=got, next_step="make up"
         )
+    values = {**(env_file.read(engine.folder) or {}), **env_file.own(engine.env)}
+    env_file.check(engine.folder, values)
     # The values of these two are taken from the environment, not from the arguments that `ps` shows.
     login = [env_file.USER, env_file.PASSWORD]
     options = [part for name in login for part in ("--env", name)]

@@ -159,9 +159,9 @@ def _unquoted(value: str) -> str:
 def _invalid(path: Path, problems: list[str]) -> EnvFileInvalid:
     return EnvFileInvalid(
         "the stack's settings cannot be used",
-        where=str(path),
+        where=str(path) if path.exists() else "variables of the shell",
         expected=f"the names and forms of {EXAMPLE}",
         got="".join(f"\n  {problem}" for problem in problems) + "\n",
-        next_step=f"mend {NAME} with the values that the data was made with; for a new stack move {NAME} away: "
-        "`make up` writes one",
+        next_step=f"mend {NAME} with the values that the data was made with (a variable of the shell goes before it); "
+        f"for a new stack move {NAME} away: `make up` writes one",
     )

@@ -106,14 +106,14 @@ def site(api: AirflowApi, url: str) -> Site:
     )
 
 
-def wait_until_served(on: Site, model: str, say: Say, run_id: str, values: Values) -> Served:
+def wait_until_served(on: Site, model: str, say: Say, run_id: str, values: Values, *, router: str = ROUTER) -> Served:
     """Wait until the router answers for the version that the run promoted, or take the one that serves already.
 
     Raises:
         NoChampion: Nothing was promoted and nothing serves.
         RunFailed: The promoted version was not deployed.
     """
-    url, shown = f"{ROUTER}/models/{model}", f"{on.url}/models/{model}"
+    url, shown = f"{router}/models/{model}", f"{on.url}/models/{model}"
     version = promoted(values)
     if version is None:
         serving = served_version(url)

@@ -82,7 +82,7 @@ def down(engine: Engine, say: Say, *, volumes: bool, confirmed: bool, ask: Calla
         NotConfirmed: The deletion was not confirmed; nothing was touched.
         ComposeFailed: Something could not be stopped or removed.
     """
-    engine = _whatever_env(engine).with_env(COMPOSE_PROFILES=CELERY_PROFILE)
+    engine = whatever_env(engine).with_env(COMPOSE_PROFILES=CELERY_PROFILE)
     if volumes:
         _confirm(engine, confirmed, ask)
         models = engine.models(OURS, f"network={_models_network(engine)}")
@@ -104,7 +104,7 @@ def down(engine: Engine, say: Say, *, volumes: bool, confirmed: bool, ask: Calla
 
 def logs(engine: Engine, service: str) -> int:
     """Follow the logs of one service, or of all; returns Compose's exit code."""
-    engine = _whatever_env(engine).with_env(COMPOSE_PROFILES=CELERY_PROFILE)
+    engine = whatever_env(engine).with_env(COMPOSE_PROFILES=CELERY_PROFILE)
     known = sorted(engine.config()["services"])
     if service and service not in known:
         raise ServiceFailed(
@@ -118,7 +118,7 @@ def logs(engine: Engine, service: str) -> int:
 
 def status(engine: Engine, say: Say) -> None:
     """Say what runs, and how well."""
-    engine = _whatever_env(engine).with_env(COMPOSE_PROFILES=CELERY_PROFILE)
+    engine = whatever_env(engine).with_env(COMPOSE_PROFILES=CELERY_PROFILE)
     rows = engine.containers()
     for row in rows:
         say(f"  {row['Name']:<34} {row['State']}{', ' + row['Health'] if row.get('Health') else ''}")
@@ -202,8 +202,8 @@ def _confirm(engine: Engine, confirmed: bool, ask: Callable[[str], str] | None) 
         )
 
 
-def _whatever_env(engine: Engine) -> Engine:
-    """Stopping needs no secrets: names that `.env` lacks get a value that keeps Compose from refusing."""
+def whatever_env(engine: Engine) -> Engine:
+    """Looking and stopping need no secrets: names that `.env` lacks get a value that keeps Compose from refusing."""
     values = {**(env_file.read(engine.folder) or {}), **env_file.own(engine.env)}
     return engine.with_env(**{name: "none" for name in env_file.required(engine.folder) if not values.get(name)})
 
