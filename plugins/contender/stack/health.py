@@ -104,7 +104,8 @@ def _fail(engine: Engine, once: set[str], said: str) -> None:
     named = [line for line in said.splitlines() if re.search(r"(?i)error|unhealthy|didn't complete", line)]
     for row in engine.containers():
         # Containers that an earlier `make down` stopped have ended too, and are not to blame.
-        if _has_failed(row, once) and any(row["Name"] in line for line in named):
+        names = row["Name"], f'"{row["Service"]}"'
+        if _has_failed(row, once) and any(name in line for line in named for name in names):
             raise _failed(engine, row)
     raise ComposeFailed(
         "the services could not be started",
