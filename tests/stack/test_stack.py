@@ -69,7 +69,7 @@ def test_containers_publish_on_loopback_alone(stack: Stack) -> None:
 def test_containers_run_as_others_than_root_with_limits_and_health_checks(stack: Stack) -> None:
     for row in stack.containers():
         name = row["Name"]
-        users = {line.split()[0] for line in stack.docker("top", row["Id"], "-eo", "uid,args").splitlines()[1:]}
+        users = {line.split()[1] for line in stack.docker("top", row["Id"], "-eo", "pid,uid").splitlines()[1:]}
         assert "0" not in users, f"{name} has processes of root"
         assert row["HostConfig"]["Memory"] > 0, name
         assert row["HostConfig"]["CapDrop"] == ["ALL"], name
