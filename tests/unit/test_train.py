@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from datetime import UTC, timedelta
 from typing import Any
 
@@ -13,6 +16,7 @@ from sklearn.preprocessing import OrdinalEncoder
 
 from contender.core.errors import ModelNotFaithful, NoLabels
 from contender.core.interval import Interval
+from contender.core.settings import CHECKOUT
 from contender.core.spec import Column, Split, Tuning
 from contender.stages import train
 from flight_delay.dag import SPEC
@@ -25,6 +29,10 @@ COLUMNS = (
 SMALL = SPEC.model_copy(update={"columns": COLUMNS, "views": (), "tuning": Tuning(trials=1, validation_days=3)})
 START = pd.Timestamp(2013, 2, 1, tzinfo=UTC)
 SPLIT = Split(train=Interval.parse("2013-02-01/2013-02-11"), holdout=Interval.parse("2013-02-12/2013-02-21"))
+
+
+def stored() -> train.StoredModel:
+    return train.store(train.fit(make, {}, rows(), SMALL), rows(), SMALL)
 
 
 def rows(count: int = 600, seed: int = 3) -> pd.DataFrame:
@@ -130,6 +138,20 @@ def test_fit_twice_with_one_seed_stores_the_same_bytes(fitted: Any) -> None:
     first, second = (train.store(model, rows(100, seed=9), SMALL) for model in (fitted, again))
     assert first.digest == second.digest
     assert first.content == second.content
+
+
+def test_store_in_processes_that_hash_otherwise_stores_the_same_bytes() -> None:
+    code = "from tests.unit import test_train; print(test_train.stored().digest)"
+    digests = {
+        subprocess.run(
+            [sys.executable, "-W", "ignore", "-c", code], cwd=CHECKOUT, check=True, capture_output=True, text=True,
+            env={
+                **os.environ, "PYTHONHASHSEED": seed, "OMP_NUM_THREADS": threads, "PYTHONPATH": os.pathsep.join(sys.path),
+            },
+        ).stdout
+        for seed, threads in (("0", "1"), ("1", "2"))
+    }  # fmt: skip
+    assert len(digests) == 1
 
 
 def test_store_scores_as_the_fitted_model_does_also_on_what_it_never_saw(fitted: Any) -> None:

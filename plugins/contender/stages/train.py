@@ -165,7 +165,9 @@ def store(model: Estimator, rows: pd.DataFrame, spec: ModelSpec) -> StoredModel:
         # The converter hands booleans to integer fields, which protobuf 7.34 refuses: the lock keeps protobuf below 7.
         warnings.filterwarnings("ignore", message="Field onnx.AttributeProto", category=DeprecationWarning)
         onnx = to_onnx(model, initial_types=types, options={"zipmap": False}, target_opset=ONNX_OPSET)
-    content = onnx.SerializeToString()
+    # The converter gathers the operator sets in a `set`, whose order differs from process to process.
+    onnx.opset_import.sort(key=lambda operators: operators.domain)
+    content = onnx.SerializeToString(deterministic=True)
     frame = inputs(rows, spec.columns)
     difference = np.abs(scores(content, frame) - model.predict_proba(frame)[:, 1])
     largest = float(difference.max(initial=0.0))
