@@ -8,6 +8,8 @@ import pytest
 from airflow.sdk import RetryAction
 from airflow.sdk.exceptions import AirflowRuntimeError, ErrorType
 from airflow.sdk.execution_time.comms import ErrorResponse
+from optuna.exceptions import DuplicatedStudyError, StorageInternalError
+from sqlalchemy import exc
 
 from contender.core.errors import (
     EngineUnavailable,
@@ -47,7 +49,9 @@ def test_dag_starts_with_the_data_and_runs_once_at_a_time(dag: Any) -> None:
 
 def test_dag_retries_nothing_that_will_repeat(dag: Any) -> None:
     for task in dag.tasks:
-        for error in (ValidationFailed("bad rows"), PromotionRefused("no"), ValueError("bug"), MemoryError()):
+        database = (exc.IntegrityError("INSERT", {}, Exception()), exc.ProgrammingError("SELEC", {}, Exception()))
+        ours = (ValidationFailed("bad rows"), PromotionRefused("no"))
+        for error in (*ours, *database, DuplicatedStudyError(), ValueError("bug"), MemoryError()):
             assert task.retry_policy.evaluate(error, 1, task.retries).action is RetryAction.FAIL
 
 
@@ -55,8 +59,24 @@ def test_dag_retries_what_was_killed_and_what_did_not_answer(dag: Any) -> None:
     for task in dag.tasks:
         assert (task.retries, task.retry_delay.total_seconds()) == (2, 10)
         api = AirflowRuntimeError(ErrorResponse(error=ErrorType.API_SERVER_ERROR))
-        for error in (EngineUnavailable("away"), OnlineStoreUnreachable("away"), TrackingUnreachable("away"), api):
+        database = (exc.OperationalError("SELECT 1", {}, Exception()), exc.InterfaceError("SELECT 1", {}, Exception()))
+        ours = (EngineUnavailable("away"), OnlineStoreUnreachable("away"), TrackingUnreachable("away"))
+        for error in (*ours, *database, StorageInternalError(), api):
             assert task.retry_policy.evaluate(error, 1, task.retries).action is RetryAction.RETRY
+
+
+def test_dag_retries_what_a_database_that_is_away_really_raises(dag: Any) -> None:
+    from feast.infra.registry.sql import SqlRegistry, SqlRegistryConfig
+
+    from contender.adapters import tuning
+
+    away = "postgresql+psycopg2://a:b@127.0.0.1:1/c"
+    config = SqlRegistryConfig(registry_type="sql", path=away)
+    for ask in (lambda: tuning.parameters(away, "study", 0), lambda: SqlRegistry(config, "project", None)):
+        with pytest.raises(Exception) as raised:  # noqa: PT011  the policy says which it may be
+            ask()
+        for task in dag.tasks:
+            assert task.retry_policy.evaluate(raised.value, 1, task.retries).action is RetryAction.RETRY, raised
 
 
 def test_task_groups_explain_themselves_in_one_sentence(dag: Any) -> None:

@@ -2,28 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from airflow.providers.standard.operators.empty import EmptyOperator
-from airflow.sdk import (
-    DAG,
-    Asset,
-    ExceptionRetryPolicy,
-    Label,
-    Param,
-    RetryAction,
-    RetryRule,
-    TaskGroup,
-    TriggerRule,
-    XComArg,
-)
-from airflow.sdk.exceptions import AirflowRuntimeError
+from airflow.sdk import DAG, Asset, Label, Param, TaskGroup, TriggerRule, XComArg
 
 from contender.core import naming
-from contender.core.errors import EngineUnavailable, OnlineStoreUnreachable, SpecError, TrackingUnreachable
+from contender.core.errors import SpecError
 from contender.core.spec import ModelSpec
+from contender.factory.retries import RETRIES
 from contender.operators.data import DataLoad, DataValidate
 from contender.operators.deploy import DeployServe
 from contender.operators.features import FeaturesBuild, FeaturesMaterialise
@@ -39,18 +27,6 @@ INTERVAL_PATTERN = r"^\d{4}-(0[1-9]|1[0-2])(-01/\d{4}-(0[1-9]|1[0-2])-01)?$"
 
 # Tasks that write what all runs of a model share: a backfill beside a run that somebody triggered takes turns with it.
 ONE_AT_A_TIME: dict[str, Any] = {"max_active_tis_per_dag": 1}
-
-# A process that was killed leaves no exception and is tried again. An exception repeats, but for those that say that
-# something outside did not answer.
-OUTSIDE: list[type[BaseException] | str] = [
-    EngineUnavailable, OnlineStoreUnreachable, TrackingUnreachable,
-    AirflowRuntimeError,  # Airflow's own API server
-]  # fmt: skip
-RETRIES: dict[str, Any] = {
-    "retries": 2,
-    "retry_delay": timedelta(seconds=10),
-    "retry_policy": ExceptionRetryPolicy([RetryRule(OUTSIDE, RetryAction.RETRY)], default=RetryAction.FAIL),
-}
 
 
 def model_dags(spec: ModelSpec, doc: str | None, file: str | None = None) -> tuple[DAG, DAG, DAG]:

@@ -11,7 +11,7 @@ from airflow.sdk import DAG, Param, TaskGroup, task
 from airflow.sdk.exceptions import AirflowSkipException
 
 from contender.core.errors import TrackingUnreachable
-from contender.factory.dags import RETRIES
+from contender.factory.retries import RETRIES
 
 MONTH = r"^\d{4}-(0[1-9]|1[0-2])$"
 PARAMS = {
