@@ -47,7 +47,7 @@ def test_env_example_requires_what_the_compose_file_requires() -> None:
 
 def test_env_example_defaults_are_those_of_the_compose_file() -> None:
     defaults = {name: default for name, how, default in USED.findall(COMPOSE) if how == ":-"}
-    computed = {"CONTENDER_URL", "CONTENDER_DAG_BUNDLES"}
+    computed = {"CONTENDER_URL", "CONTENDER_DAG_BUNDLES", "CONTENDER_AIRFLOW_IMAGE"}
     said = {name: value for name, value in SAID.findall(EXAMPLE) if name in defaults.keys() - computed}
     assert said == {name: defaults[name] for name in said}
 

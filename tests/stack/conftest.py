@@ -21,7 +21,7 @@ from contender.client.airflow_api import AirflowApi
 from contender.core.settings import CHECKOUT
 from contender.stack.engine import this_engine
 
-NAME = "contender-test"
+NAME = f"contender-test-{os.getpid()}"
 # What a test session sets for itself, and the stack has its own of.
 SESSION = ("CONTENDER_", "AIRFLOW_", "MLFLOW_", "FEAST_", "DOCKER_", "COMPOSE_", "PYTHONPATH", "MAKE", "MFLAGS")
 
@@ -152,7 +152,6 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     port = free_port()
     env = {name: value for name, value in os.environ.items() if not name.startswith(SESSION)}
     env |= {"CONTENDER_STACK": NAME, "CONTENDER_PORT": str(port)}
-    make(folder, env, "down", "VOLUMES=1", "YES=1", seconds=300)  # of a session that was cut short
     try:
         done = make(folder, env, "up", seconds=1500)
         assert done.returncode == 0, done.stdout[-5000:] + done.stderr

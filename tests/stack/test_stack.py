@@ -6,6 +6,9 @@ The tests build on each other, in this order: bringing it up takes minutes.
 from __future__ import annotations
 
 import contextlib
+import http.client
+import json
+import subprocess
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -13,6 +16,7 @@ from typing import Any
 import pytest
 import requests
 
+from contender.adapters.revision import CODE
 from contender.embedded import screenshot
 from tests.conftest import INTERVAL, Trained
 from tests.stack.conftest import Stack, wait_until
@@ -56,7 +60,7 @@ def test_up_again_changes_nothing_and_tells_no_secret(stack: Stack) -> None:
     assert [name for name, value in before.items() if len(value) > 8 and value in again.stdout + again.stderr] == []
 
 
-def test_containers_publish_on_loopback_alone(stack: Stack) -> None:
+def require_published_on_loopback_alone(stack: Stack) -> None:
     bound = {
         (row["Config"]["Labels"].get("com.docker.compose.service"), binding["HostIp"])
         for row in stack.containers()
@@ -66,7 +70,7 @@ def test_containers_publish_on_loopback_alone(stack: Stack) -> None:
     assert bound == {("router", "127.0.0.1")}
 
 
-def test_containers_run_as_others_than_root_with_limits_and_health_checks(stack: Stack) -> None:
+def require_confined(stack: Stack) -> None:
     for row in stack.containers():
         name = row["Name"]
         users = {line.split()[1] for line in stack.docker("top", row["Id"], "-eo", "pid,uid").splitlines()[1:]}
@@ -77,13 +81,25 @@ def test_containers_run_as_others_than_root_with_limits_and_health_checks(stack:
         assert row["HostConfig"]["RestartPolicy"]["Name"] == "unless-stopped", name
 
 
-def test_engine_socket_is_in_the_proxy_alone(stack: Stack) -> None:
+def require_socket_in_the_proxy_alone(stack: Stack) -> None:
     holders = [
         row["Config"]["Labels"].get("com.docker.compose.service")
         for row in stack.containers()
         if any(mount["Destination"].endswith("docker.sock") for mount in row["Mounts"])
     ]
     assert holders == ["engine-proxy"]
+
+
+def require_sound(stack: Stack, *, served: int = 0, workers: int = 0) -> None:
+    """What holds of every container, and that those meant are among them."""
+    assert len(stack.containers()) == len(SERVERS) + served + workers
+    require_published_on_loopback_alone(stack)
+    require_confined(stack)
+    require_socket_in_the_proxy_alone(stack)
+
+
+def test_containers_of_the_idle_stack_are_confined(stack: Stack) -> None:
+    require_sound(stack)
 
 
 @contextlib.contextmanager
@@ -138,6 +154,7 @@ def test_model_promoted_in_the_browser_is_served_by_the_router(stack: Stack) -> 
     (prediction,) = answer.json()["predictions"]
     assert 0 < prediction["probability"] < 1
     assert prediction["features"]["missing"] == []
+    require_sound(stack, served=1)
     unknown = requests.get(f"{stack.url}/models/no_such_model/ready", timeout=10)
     assert (unknown.status_code, unknown.json()["error"]["type"]) == (503, "NotServed")
 
@@ -152,8 +169,27 @@ def test_mlflow_is_behind_airflows_login_and_shows_the_run(stack: Stack) -> None
         page.get_by_text("champion").first.wait_for()
 
 
-def test_task_execution_api_is_not_reachable_from_outside(stack: Stack) -> None:
-    assert requests.get(f"{stack.url}/execution/health", timeout=10).status_code == 404
+@pytest.mark.parametrize(
+    "path",
+    ["/execution/health", "//execution/health", "/ui/../execution/health", "/%65xecution/x/%2e%2e/%2e%2e/health"],
+)
+def test_task_execution_api_is_not_reachable_from_outside(stack: Stack, path: str) -> None:
+    host, port = stack.url.removeprefix("http://").split(":")
+    with contextlib.closing(http.client.HTTPConnection(host, int(port), timeout=10)) as raw:
+        raw.request("GET", path)  # as it is: a client that tidies paths would hide what this is about
+        assert raw.getresponse().status == 404
+
+
+def git(stack: Stack, *arguments: str) -> str:
+    done = subprocess.run(["git", *arguments], cwd=stack.folder, check=True, capture_output=True, text=True)
+    return done.stdout.strip()
+
+
+def test_release_made_in_the_stack_names_the_commit_of_the_clone(stack: Stack) -> None:
+    manifest = "/opt/contender/.contender/releases/flight_delay/1/release.json"
+    release = json.loads(stack.docker("exec", stack.service("airflow-scheduler")[0], "cat", manifest))
+    dirty = "-dirty" if git(stack, "status", "--porcelain", "--", *CODE) else ""
+    assert release["code_revision"] == git(stack, "rev-parse", "HEAD") + dirty
 
 
 def test_demo_compose_ends_well_and_serves_what_it_promoted(stack: Stack) -> None:
@@ -207,6 +243,7 @@ def test_celery_trials_run_on_both_workers_and_a_killed_one_does_not_fail_the_ru
     assert started.returncode == 0, started.stdout + started.stderr
     workers = stack.service("airflow-worker")
     assert len(workers) == 2
+    require_sound(stack, served=1, workers=2)
     with stack.api() as api:
         run_id = api.trigger(TRAIN, {"interval": "2013-04", "trials": 8})
 

@@ -146,7 +146,8 @@ def test_store_in_processes_that_hash_otherwise_stores_the_same_bytes() -> None:
         subprocess.run(
             [sys.executable, "-W", "ignore", "-c", code], cwd=CHECKOUT, check=True, capture_output=True, text=True,
             env={
-                **os.environ, "PYTHONHASHSEED": seed, "OMP_NUM_THREADS": threads, "PYTHONPATH": os.pathsep.join(sys.path),
+                **os.environ, "PYTHONHASHSEED": seed, "OMP_NUM_THREADS": threads,
+                "PYTHONPATH": os.pathsep.join(sys.path),
             },
         ).stdout
         for seed, threads in (("0", "1"), ("1", "2"))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from contender.core.settings import CHECKOUT, Settings
 
-CODE = ("dags", "plugins", "feature_repo", "expectations", "docker", "requirements.txt")
+CODE = ("dags", "plugins", "feature_repo", "expectations", "docker/serving", "requirements.txt")
 
 
 @cache
