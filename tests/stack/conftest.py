@@ -158,4 +158,5 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         yield Stack(folder, env, f"http://127.0.0.1:{port}", done.stdout)
     finally:
         done = make(folder, env, "down", "VOLUMES=1", "YES=1", seconds=300)
+        subprocess.run(["docker", "image", "rm", f"contender/airflow:{NAME}"], capture_output=True, check=False)
         assert done.returncode == 0, done.stderr
