@@ -1,4 +1,4 @@
-"""Command line of the stack: `python -m contender.stack up | down | logs | demo | status`, on a bare Python 3.11."""
+"""Command line of the stack: `python -m contender.stack up | down | logs | demo`, on a bare Python 3.11."""
 
 from __future__ import annotations
 
@@ -20,7 +20,6 @@ STAYS = {
     "down": "What was stopped stays so; `make down` stops the rest.",
     "logs": "The stack goes on.",
     "demo": "The stack goes on, and so does a triggered run; `make down` stops both.",
-    "status": "The stack goes on.",
 }
 
 
@@ -55,7 +54,6 @@ def _parser() -> argparse.ArgumentParser:
     shown = commands.add_parser("demo", help="train a model in the running stack, show the result")
     shown.add_argument("--model", default="flight_delay")
     shown.add_argument("--interval", default="2013-06")
-    commands.add_parser("status", help="say what runs")
     return parser
 
 
@@ -85,12 +83,7 @@ def _demo(engine: Engine, asked: argparse.Namespace) -> int:
         return demo(engine, asked.model, asked.interval)
 
 
-def _status(engine: Engine, _: argparse.Namespace) -> int:
-    lifecycle.status(engine, _say)
-    return 0
-
-
-_COMMANDS = {"up": _up, "down": _down, "logs": _logs, "demo": _demo, "status": _status}
+_COMMANDS = {"up": _up, "down": _down, "logs": _logs, "demo": _demo}
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -9,6 +9,7 @@ from typing import Any
 
 from contender.core.errors import ContenderError
 from contender.stack import env_file
+from contender.stack.checkout import check_checkout
 from contender.stack.engine import OURS, SERVED, Engine
 from contender.stack.health import ServiceFailed, start_and_wait
 from contender.stack.preflight import FreeBytes, Ready, free_bytes, preflight
@@ -79,10 +80,12 @@ def down(engine: Engine, say: Say, *, volumes: bool, confirmed: bool, ask: Calla
         ask: Asks on the terminal and returns the answer; `None` without a terminal.
 
     Raises:
+        DataMismatch: It is the stack of another checkout; nothing was touched.
         NotConfirmed: The deletion was not confirmed; nothing was touched.
         ComposeFailed: Something could not be stopped or removed.
     """
     engine = whatever_env(engine).with_env(COMPOSE_PROFILES=CELERY_PROFILE)
+    check_checkout(engine)
     if volumes:
         _confirm(engine, confirmed, ask)
         models = engine.models(OURS, f"network={_models_network(engine)}")
@@ -114,18 +117,6 @@ def logs(engine: Engine, service: str) -> int:
         )
     command = engine.compose_command("logs", "--follow", "--tail", "100", *([service] if service else []))
     return subprocess.call(command, cwd=engine.folder, env=dict(engine.env))
-
-
-def status(engine: Engine, say: Say) -> None:
-    """Say what runs, and how well."""
-    engine = whatever_env(engine).with_env(COMPOSE_PROFILES=CELERY_PROFILE)
-    rows = engine.containers()
-    for row in rows:
-        say(f"  {row['Name']:<34} {row['State']}{', ' + row['Health'] if row.get('Health') else ''}")
-    for name in engine.models(SERVED, f"network={_models_network(engine)}", "status=running"):
-        say(f"  {name:<34} serving")
-    if not rows:
-        say("Nothing runs here")
 
 
 def _check_wanted(wanted: Wanted) -> None:

@@ -10,11 +10,11 @@ import shutil
 import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from contender.core.errors import ContenderError, EngineUnavailable
 from contender.stack import env_file
+from contender.stack.checkout import DataMismatch, check_checkout
 from contender.stack.engine import Done, Engine
 
 GB = 10**9
@@ -23,7 +23,6 @@ BUILD_GB, RUN_GB = 10, 2  # the image with what its build keeps; data and logs
 MIN_COMPOSE, MIN_API, MIN_ENGINE = (2, 20), (1, 41), "20.10"
 DATABASE = "postgres-data"
 GID = "CONTENDER_DOCKER_GID"
-WORKING_DIR = "com.docker.compose.project.working_dir"
 LOCAL = "unix://"
 
 FreeBytes = Callable[[str], int]
@@ -35,10 +34,6 @@ class MachineUnfit(ContenderError):
 
 class PortTaken(ContenderError):
     """The router's port belongs to another program."""
-
-
-class DataMismatch(ContenderError):
-    """The stack's volumes were made by another version, another checkout, or with other secrets."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +87,7 @@ def preflight(engine: Engine, *, free: FreeBytes = free_bytes) -> Ready:
     ]
     if not secrets and env_file.readable_by_others(engine.folder):
         notes.append(f"other users can read {env_file.NAME}: chmod 600 {env_file.NAME}")
-    _check_checkout(engine)
+    check_checkout(engine)
     _check_data(engine, config, known=not secrets)
     return Ready(engine, config, secrets, tuple(notes))
 
@@ -224,22 +219,6 @@ def _is_ours(engine: Engine, port: int) -> bool:
         for one in container.get("Publishers") or ()
     ]
     return port in published
-
-
-def _check_checkout(engine: Engine) -> None:
-    """The project's name belongs to one checkout at a time."""
-    label = f"label=com.docker.compose.project={engine.project}"
-    folders = _must(engine.docker("ps", "--all", "--filter", label, "--format", f'{{{{.Label "{WORKING_DIR}"}}}}'))
-    others = {folder for folder in folders.splitlines() if folder and Path(folder).resolve() != engine.folder.resolve()}
-    if others:
-        raise DataMismatch(
-            "the stack of another checkout is on this engine",
-            where=f"compose project {engine.project}",
-            expected=str(engine.folder),
-            got=", ".join(sorted(others)),
-            next_step="make down VOLUMES=1 there, work there, or give this one a name: CONTENDER_STACK=<name>, and a "
-            f"CONTENDER_PORT, in {env_file.NAME}",
-        )
 
 
 def _check_data(engine: Engine, config: Mapping[str, Any], *, known: bool) -> None:

@@ -16,12 +16,14 @@ import pytest
 from contender.client.lock import lock
 from contender.core.settings import CHECKOUT
 from contender.stack import env_file, lifecycle
+from contender.stack.checkout import DataMismatch
 from contender.stack.engine import ComposeFailed, Done
 from contender.stack.env_file import EnvFileInvalid
 from contender.stack.lifecycle import NotConfirmed, Wanted
 from tests.unit.stack.machine import VOLUME, Machine
 
 PLENTY = 100 * 10**9
+MODELS = ("ps", "--all", "--format", "{{.Names}}")
 
 
 def up(machine: Machine, said: list[str], wanted: Wanted | None = None) -> None:
@@ -69,7 +71,7 @@ def test_up_what_cannot_be_wanted_is_refused_before_anything(machine: Machine, w
 def test_down_stops_models_and_services_and_keeps_the_rest(machine: Machine) -> None:
     machine.write_env()
     running(machine, "router", "postgres")
-    machine.answers["ps", "--all"] = Done(0, "contender-flight_delay\n")
+    machine.answers[MODELS] = Done(0, "contender-flight_delay\n")
     said: list[str] = []
     down(machine, said, None, volumes=False)
     assert said[0] == "Stopping 2 services and contender-flight_delay"
@@ -81,6 +83,15 @@ def test_down_nothing_runs_says_so(machine: Machine) -> None:
     down(machine, said, None, volumes=False)
     assert said == ["Nothing to stop: the stack is not running"]
     assert not machine.did("compose", "stop")
+
+
+@pytest.mark.parametrize("volumes", [False, True], ids=["stop", "delete"])
+def test_down_stack_of_another_checkout_is_not_touched(machine: Machine, volumes: bool) -> None:
+    running(machine, "router")
+    machine.answers["ps", "--all", "--filter"] = Done(0, f"{machine.folder.parent}\n")
+    with pytest.raises(DataMismatch, match="another checkout"):
+        down(machine, [], None, volumes=volumes, confirmed=True)
+    assert [words[0] for words in machine.asked] == ["ps"]
 
 
 @pytest.mark.parametrize("ask", [None, lambda _: "", lambda _: "yes"], ids=["no-terminal", "enter", "yes"])
@@ -96,7 +107,7 @@ def test_down_unconfirmed_deletion_touches_nothing(machine: Machine, ask: Callab
 def test_down_confirmed_deletion_removes_models_then_all_with_volumes(
     machine: Machine, ask: Callable[[str], str] | None, confirmed: bool
 ) -> None:
-    machine.answers["ps", "--all"] = Done(0, "contender-flight_delay\n")
+    machine.answers[MODELS] = Done(0, "contender-flight_delay\n")
     down(machine, [], ask, confirmed=confirmed)
     removal = ["compose", "down", "--volumes", "--remove-orphans"]
     assert machine.asked[-2:] == [["rm", "--force", "--volumes", "contender-flight_delay"], removal]

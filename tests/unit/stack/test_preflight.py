@@ -15,9 +15,10 @@ import pytest
 from contender.core.errors import ContenderError, EngineUnavailable
 from contender.core.settings import CHECKOUT
 from contender.stack import env_file
+from contender.stack.checkout import DataMismatch
 from contender.stack.engine import Done, Engine, execute
 from contender.stack.env_file import EnvFileInvalid
-from contender.stack.preflight import DataMismatch, MachineUnfit, PortTaken, preflight
+from contender.stack.preflight import MachineUnfit, PortTaken, preflight
 from tests.unit.stack.machine import Machine
 
 PLENTY = 100 * 10**9
@@ -196,9 +197,20 @@ def test_preflight_database_without_its_env_file_is_refused(machine: Machine) ->
     refused(machine, DataMismatch, r"a database, but no \.env with its passwords")
 
 
-def test_preflight_stack_of_another_checkout_is_refused(machine: Machine) -> None:
-    machine.answers["ps", "--all"] = Done(0, "/srv/other\n/srv/other\n")
-    assert "got: /srv/other" in refused(machine, DataMismatch, "another checkout")
+def test_preflight_stack_of_another_checkout_is_refused(machine: Machine, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    machine.answers["ps", "--all"] = Done(0, f"{other}\n{other}\n")
+    said = refused(machine, DataMismatch, "another checkout")
+    assert f"got: {other};" in said
+    assert "CONTENDER_STACK=<name>" in said
+
+
+def test_preflight_stack_of_a_checkout_that_is_gone_advises_to_delete_no_data(machine: Machine) -> None:
+    machine.answers["ps", "--all"] = Done(0, "/srv/gone\n")
+    said = refused(machine, DataMismatch, "/srv/gone, which is gone")
+    assert "docker compose --project-name contender down" in said
+    assert "VOLUMES" not in said
 
 
 def test_up_real_docker_at_a_dead_socket_exits_1_and_leaves_nothing(tmp_path: Path) -> None:
