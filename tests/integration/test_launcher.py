@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import shutil
 import signal
 import socket
 import stat
@@ -18,11 +20,12 @@ import pytest
 
 from contender.core.settings import CHECKOUT
 from contender.stack import env_file, health, lifecycle
+from contender.stack.checkout import DataMismatch
 from contender.stack.demo import demo
 from contender.stack.engine import Engine, execute
 from contender.stack.health import ServiceFailed
 from contender.stack.lifecycle import Wanted
-from contender.stack.preflight import DataMismatch, preflight
+from contender.stack.preflight import preflight
 
 pytestmark = [pytest.mark.slow, pytest.mark.engine]
 
@@ -57,7 +60,7 @@ services:
     volumes: ["./plugins:/plugins:ro"]
     healthcheck: {{test: [CMD, "true"], interval: 1s}}
   engine-proxy:
-    <<: *service
+    <<: [{{{proxy}}}, *service]
     volumes: ["/var/run/docker.sock:/var/run/docker.sock"]
     environment: {{GID: "${{CONTENDER_DOCKER_GID:-none}}"}}
   router: {{<<: *service, ports: ["127.0.0.1:{port}:8080"]}}
@@ -75,7 +78,7 @@ if "wait" in sys.argv:
 sys.exit(7)
 """
 DEMO = "import sys; from tests.integration.test_launcher import run_demo; run_demo(*sys.argv[1:])"
-WELL = {"healthy": "true", "init": "true", "apiserver": "sleep 600"}
+WELL = {"healthy": "true", "init": "true", "apiserver": "sleep 600", "proxy": ""}
 
 
 def run_demo(folder: str, name: str, model: str) -> None:
@@ -104,7 +107,11 @@ class Checkout:
 
     @property
     def engine(self) -> Engine:
-        return Engine(self.folder, {**os.environ, "CONTENDER_STACK": self.name}, execute, self.name)
+        return self.engine_of(self.folder)
+
+    def engine_of(self, folder: Path) -> Engine:
+        """The same stack's name, in any folder."""
+        return Engine(folder, {**os.environ, "CONTENDER_STACK": self.name}, execute, self.name)
 
     def up(self, wanted: Wanted | None = None) -> list[str]:
         self.said.clear()
@@ -167,11 +174,34 @@ def test_up_after_down_starts_the_models_served_before(checkout: Checkout, clien
     assert client.containers.list(all=True, filters={"name": model.name}) == []
 
 
+@pytest.mark.parametrize("volumes", [False, True], ids=["stop", "delete"])
+def test_down_from_another_checkout_touches_nothing_and_what_it_advises_works(
+    checkout: Checkout, tmp_path_factory: pytest.TempPathFactory, volumes: bool
+) -> None:
+    checkout.up()
+    other = tmp_path_factory.mktemp("other")
+    shutil.copytree(checkout.folder, other, dirs_exist_ok=True)
+    with pytest.raises(DataMismatch, match="another checkout"):
+        lifecycle.down(checkout.engine_of(other), print, volumes=volumes, confirmed=True, ask=None)
+    assert checkout.states()["router-1"] == "running"
+    kept = checkout.folder.rename(checkout.folder.with_name("moved"))
+    try:
+        with pytest.raises(DataMismatch, match="which is gone") as raised:
+            preflight(checkout.engine_of(other))
+        advised = re.search(r"\((cd / .*)\)", raised.value.next_step)
+        assert advised is not None
+        subprocess.run(["sh", "-c", advised[1]], check=True, capture_output=True)
+        preflight(checkout.engine_of(other))
+    finally:
+        kept.rename(checkout.folder)
+
+
 @pytest.mark.parametrize(
     ("fault", "service", "told"),
     [
         pytest.param({"healthy": "false"}, "postgres", "unhealthy", id="unhealthy"),
         pytest.param({"init": "echo no migration; exit 3"}, "airflow-init", "code 3; its log ends:\n  | no", id="init"),
+        pytest.param({"proxy": "restart: always, command: [sh, -c, exit 5]"}, "engine-proxy", "restarting", id="loops"),
         pytest.param({"apiserver": "echo port in use; exit 4"}, "airflow-apiserver", "exit code 4", id="exits"),
     ],
 )  # fmt: skip
@@ -190,7 +220,7 @@ def test_up_service_that_fails_is_named_with_its_log_and_all_is_stopped_again(
 def test_up_service_that_is_never_well_is_named_after_the_time_out(checkout: Checkout) -> None:
     checkout.write(healthy="sleep 20")
     ready = preflight(checkout.engine)
-    with pytest.raises(ServiceFailed, match="is not well after 2 s"):
+    with pytest.raises(ServiceFailed, match="postgres is not well after 2 s"):
         health.start_and_wait(ready.engine, ready.config, [], checkout.said.append, patience=2)
 
 

@@ -6,6 +6,7 @@ import re
 import subprocess
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -14,7 +15,7 @@ from contender.stack.engine import LAST_LINES, ComposeFailed, Engine, last_lines
 
 HEALTHY_SECONDS = 600.0
 POLL_SECONDS = 1.0
-RESTARTS = 3  # times that a service is seen between two attempts before it counts as broken
+LOOKS = 3  # times that a container is seen between two attempts, or unhealthy, before it counts as broken
 NAME_WIDTH = 22
 
 Say = Callable[[str], None]
@@ -41,13 +42,14 @@ def start_and_wait(
         ComposeFailed: Compose could not create or start the containers.
     """
     began = time.monotonic()
+    before = {row["ID"] for row in engine.containers()}
     once = {name for name, service in config["services"].items() if service.get("restart") == "no"}
     with tempfile.TemporaryFile("w+", errors="replace") as output:
         command = engine.compose_command("up", "--detach", "--no-build", "--quiet-pull", *options)
         # In a process of its own: it waits for services itself, while we tell how they get on.
         starting = subprocess.Popen(command, cwd=engine.folder, env=dict(engine.env), stdout=output, stderr=output)
         try:
-            _watch(engine, set(config["services"]), once, starting, began, patience, say)
+            _watch(engine, set(config["services"]), once, before, starting, began, patience, say)
         finally:
             if starting.poll() is None:
                 starting.terminate()
@@ -58,10 +60,10 @@ def start_and_wait(
 
 
 def _watch(
-    engine: Engine, wanted: set[str], once: set[str], starting: subprocess.Popen[Any], began: float, patience: float,
-    say: Say,
+    engine: Engine, wanted: set[str], once: set[str], before: set[str], starting: subprocess.Popen[Any], began: float,
+    patience: float, say: Say,
 ) -> None:  # fmt: skip
-    told, restarts = set[str](), dict[str, int]()
+    told, unwell = set[str](), Counter[str]()
     while True:
         started = starting.poll()  # before the look: what is seen after its end is what it left
         rows = engine.containers()
@@ -72,14 +74,26 @@ def _watch(
         told |= ready
         if started is not None and (started != 0 or ready >= wanted):
             return
-        for row in rows if started is not None else ():
-            restarts[row["Name"]] = restarts.get(row["Name"], 0) + (row["State"] == "restarting")
-            if _has_failed(row, once) or restarts[row["Name"]] >= RESTARTS:
+        unwell.update(row["ID"] for row in rows if _is_unwell(row))
+        for row in rows:
+            # Until Compose has ended, a container of an earlier start may yet be replaced.
+            if started is None and row["ID"] in before:
+                continue
+            if (started is not None and _has_failed(row, once)) or (_is_unwell(row) and unwell[row["ID"]] >= LOOKS):
                 raise _failed(engine, row)
         if time.monotonic() - began > patience:
-            late = sorted(wanted - ready)[0]
-            raise _failed(engine, next((row for row in rows if row["Service"] == late), {"Service": late}), patience)
+            raise _failed(engine, _late(rows, wanted - ready, once, unwell), patience)
         time.sleep(POLL_SECONDS)
+
+
+def _late(rows: list[dict[str, Any]], late: set[str], once: set[str], unwell: Counter[str]) -> Mapping[str, Any]:
+    """Whom the others wait for: a container that runs and is not well, before one that was only created."""
+    waiting = [row for row in rows if row["Service"] in late and not _is_ready(row, once)]
+    first = sorted(
+        waiting,
+        key=lambda row: (row["State"] not in {"running", "restarting"}, -unwell[row["ID"]], row["Service"]),
+    )
+    return first[0] if first else {"Service": min(late, default="docker compose up")}
 
 
 def _all_ready(rows: list[dict[str, Any]], service: str, once: set[str]) -> bool:
@@ -91,6 +105,10 @@ def _is_ready(row: Mapping[str, Any], once: set[str]) -> bool:
     if row["Service"] in once:
         return bool(row["State"] == "exited" and row["ExitCode"] == 0)
     return bool(row["State"] == "running" and row.get("Health") in {"healthy", "", None})
+
+
+def _is_unwell(row: Mapping[str, Any]) -> bool:
+    return bool(row["State"] == "restarting" or row.get("Health") == "unhealthy")
 
 
 def _has_failed(row: Mapping[str, Any], once: set[str]) -> bool:
