@@ -53,6 +53,23 @@ def test_proxy_builds_and_proves_an_image(
     client.images.remove(plan.tag)
 
 
+def test_proxy_proof_of_a_task_that_was_killed_is_removed_by_its_next_attempt_and_no_other(
+    proxied: Engine, client: docker.DockerClient, versions: dict[str, Built], network: str
+) -> None:
+    def running() -> set[str]:
+        return {one.id for one in client.containers.list(filters={"label": "contender.proof-of", "network": network})}
+
+    def run(task: str) -> Any:
+        proof_of = f"{network}/toy_train/scheduled__2013-02-01T00:00:00+00:00/image.prove/{task}"
+        return proxied.run(versions["7"].digest, environment=RAW_ONLY, network=network, proof_of=proof_of)
+
+    # The first is not left when the third is entered, as by a process that is killed.
+    with run("-1") as killed, run("-12") as other, run("-1") as again:
+        assert killed.container.id not in running()
+        assert running() == {other.container.id, again.container.id}
+    assert running() == set()
+
+
 def test_proxy_passes_a_build_s_output_on_as_it_comes(http: httpx.Client, engine: Engine) -> None:
     base = engine.ensure(image.runtime()).tag
     context = context_tar({"Dockerfile": f"FROM {base}\nRUN echo half way && sleep 3\n".encode()})

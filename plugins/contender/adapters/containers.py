@@ -153,6 +153,7 @@ class Engine:
         environment: Mapping[str, str] | None = None,
         volumes: Mapping[str, Mapping[str, str]] | None = None,
         network: str = "",
+        proof_of: str = "",
         ready_within_s: float = READY_SECONDS,
     ) -> AbstractContextManager[Served]:
         """Run a serving image until the block ends, then remove the container.
@@ -165,6 +166,8 @@ class Engine:
             volumes: As the SDK takes them: `{"/path/here": {"bind": "/online", "mode": "ro"}}`.
             network: Docker network that it joins and is asked on, with no port published; empty: it is published on a
                 free port of the loopback.
+            proof_of: What this run is the proof of, the same at every attempt, and no other's on the engine: what an
+                attempt that was killed left running is removed first. Empty: nothing is.
             ready_within_s: How long `/ready` may take.
 
         Raises:
@@ -173,7 +176,7 @@ class Engine:
         """
         mounts = {path: dict(mount) for path, mount in (volumes or {}).items()}
         return proof(
-            self._client, image, environment=environment or {}, volumes=mounts, network=network,
+            self._client, image, environment=environment or {}, volumes=mounts, network=network, proof_of=proof_of,
             ready_within_s=ready_within_s,
         )  # fmt: skip
 

@@ -30,6 +30,7 @@ STOP_SECONDS = 15
 PORT = "8080/tcp"
 TAIL = 20
 PURPOSE = "contender.purpose"
+PROOF_OF = "contender.proof-of"
 SERVED_AS = "contender.served-as"
 # While one container takes over from another, they bear the name with these endings.
 NEXT, PREVIOUS = "-next", "-previous"
@@ -78,9 +79,21 @@ class Served:
 
 
 @contextmanager
-def proof(client: docker.DockerClient, image: str, **arguments: Any) -> Iterator[Served]:
-    """A container of the image until the block ends; the arguments are those of `start`."""
-    served = start(client, image, labels={PURPOSE: "proof"}, **arguments)
+def proof(client: docker.DockerClient, image: str, *, proof_of: str = "", **arguments: Any) -> Iterator[Served]:
+    """A container of the image until the block ends.
+
+    Args:
+        client: The SDK's client.
+        image: Tag or digest.
+        proof_of: What it is the proof of, the same at every attempt: what an attempt that was killed left running is
+            removed first. Empty: nothing is.
+        arguments: Those of `start`.
+    """
+    labels = {PURPOSE: "proof"}
+    if proof_of:
+        labels[PROOF_OF] = proof_of
+        _remove_labelled(client, labels)
+    served = start(client, image, labels=labels, **arguments)
     try:
         yield served
     finally:
@@ -178,6 +191,15 @@ def remove(container: Any, image: str) -> None:
         log.info("the container of %s was gone before it was removed", image)
     except (docker.errors.DockerException, *GONE) as error:
         raise gone(f"removing the container of {image}", error) from error
+
+
+def _remove_labelled(client: docker.DockerClient, labels: Mapping[str, str]) -> None:
+    with _engine(f"looking for containers with the labels {dict(labels)}"):
+        wanted = [f"{name}={value}" for name, value in labels.items()]
+        found = client.containers.list(all=True, sparse=True, filters={"label": wanted})
+    for container in found:
+        log.info("removing %s, which an attempt that was killed left behind", container.id)
+        remove(container, container.attrs["Image"])
 
 
 def gone(doing: str, reason: object) -> EngineUnavailable:

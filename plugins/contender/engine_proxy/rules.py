@@ -131,7 +131,6 @@ RULES = (
     Rule("POST", f"{ON_CONTAINER}/start"),
     Rule("POST", f"{ON_CONTAINER}/stop", {"t": _like("[0-9]{1,3}")}),
     Rule("POST", f"{ON_CONTAINER}/rename", {"name": _like(CONTAINER)}, frozenset({"name"})),
-    Rule("POST", f"{ON_CONTAINER}/wait", {"condition": _like("not-running|next-exit|removed")}),
     Rule("DELETE", ON_CONTAINER, {"v": WHETHER, "force": WHETHER}),
 )
 

@@ -13,7 +13,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from contender.core.errors import EngineUnavailable
 from contender.core.settings import settings
-from contender.operators.base import ModelOperator
+from contender.operators.base import ModelOperator, task_identity
 
 COLOUR = "#e8daef"
 SKIPPED = "skipped"  # XCom key
@@ -82,8 +82,12 @@ class ImageProve(ModelOperator):
         with tempfile.TemporaryDirectory() as folder:
             tracking = Tracking(self.spec.name)
             golden = image.golden(tracking.bundle(tracking.version(self.fitted["version"]), Path(folder)))
-        raw_only, network = {"CONTENDER_ONLINE_STORE": "none"}, settings().serving_network
-        with Engine.connect().run(self.built["digest"], environment=raw_only, network=network) as served:
+        raw_only, places = {"CONTENDER_ONLINE_STORE": "none"}, settings()
+        with Engine.connect().run(
+            self.built["digest"], environment=raw_only, network=places.serving_network,
+            # Another stack on the same engine, or another home, may have a run of the same name.
+            proof_of=f"{places.serving_network or places.home}/{task_identity(context)}",
+        ) as served:  # fmt: skip
             answers = served.predict_raw(golden.instances)
         proof = image.prove(
             answers, golden, image=self.built["image"], digest=self.built["digest"],

@@ -13,6 +13,7 @@ from contender.core.errors import EngineCallRefused
 from contender.engine_proxy import rules
 
 NETWORK = "contender_models"
+PROOFS = json.dumps({"label": ["contender.purpose=proof", "contender.proof-of=contender_models/toy_train/a/b/-1"]})
 OURS = json.dumps({"label": ["contender.purpose=served"]})
 DIGEST = "sha256:" + "a1" * 32
 HOST: dict[str, Any] = {
@@ -40,13 +41,13 @@ ALLOWED = {
     "tag": ("POST", f"/v1.41/images/{DIGEST}/tag", {"repo": "contender/toy", "tag": "1-ab", "force": "0"}, ""),
     "create": ("POST", "/v1.41/containers/create", {}, ""),
     "create named": ("POST", "/v1.41/containers/create", {"name": f"{NETWORK}-flight_delay-next"}, ""),
+    "list of proofs": ("GET", "/v1.41/containers/json", {"filters": PROOFS, "limit": "-1", "trunc_cmd": "0"}, ""),
     "list": ("GET", "/v1.41/containers/json", {"filters": OURS, "all": "1", "limit": "-1"}, ""),
     "inspect": ("GET", "/v1.41/containers/contender_models-toy/json", {}, "contender_models-toy"),
     "logs": ("GET", "/v1.41/containers/a1b2/logs", {"stdout": "1", "tail": "20"}, "a1b2"),
     "start": ("POST", "/v1.41/containers/a1b2/start", {}, "a1b2"),
     "stop": ("POST", "/v1.41/containers/a1b2/stop", {"t": "15"}, "a1b2"),
     "rename": ("POST", "/v1.41/containers/a1b2/rename", {"name": f"{NETWORK}-toy"}, "a1b2"),
-    "wait": ("POST", "/v1.41/containers/a1b2/wait", {}, "a1b2"),
     "remove": ("DELETE", "/v1.41/containers/a1b2", {"v": "True", "force": "True", "link": "False"}, "a1b2"),
 }
 
@@ -85,6 +86,7 @@ REFUSED = {
     "archive": ("PUT", "/v1.41/containers/a1/archive", "path=/"),
     "export": ("GET", "/v1.41/containers/a1/export", ""),
     "update": ("POST", "/v1.41/containers/a1/update", ""),
+    "wait": ("POST", "/v1.41/containers/a1/wait", ""),
     "kill": ("POST", "/v1.41/containers/a1/kill", ""),
     "pull": ("POST", "/v1.41/images/create", "fromImage=x"),
     "push": ("POST", "/v1.41/images/contender/toy/push", ""),
