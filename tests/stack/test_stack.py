@@ -165,7 +165,8 @@ def test_mlflow_is_behind_airflows_login_and_shows_the_run(stack: Stack) -> None
     champion = requests.get(search, headers={"Authorization": f"Bearer {stack.token()}"}, timeout=10).json()
     assert champion["model_version"]["version"] == "1"
     with browser(stack, "/mlflow/") as page:
-        page.goto(f"{stack.url}/mlflow/#/models/flight_delay/versions/1")
+        page.wait_for_load_state("networkidle")
+        page.evaluate("window.location.hash = '#/models/flight_delay/versions/1'")
         page.get_by_text("champion").first.wait_for()
 
 
