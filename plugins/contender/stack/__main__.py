@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
+from types import FrameType
 
 from contender.client.lock import lock
 from contender.core.errors import ContenderError
@@ -12,7 +14,7 @@ from contender.stack import lifecycle
 from contender.stack.demo import demo
 from contender.stack.engine import Engine, this_engine
 
-FAILED, INTERRUPTED = 1, 130
+FAILED, INTERRUPTED, TERMINATED = 1, 130, 143
 # One change at a time; a demo may be followed while another terminal reads logs.
 LOCK = "stack"
 STAYS = {
@@ -23,6 +25,10 @@ STAYS = {
 }
 
 
+class Terminated(KeyboardInterrupt):
+    """SIGTERM, which ends a command as Ctrl-C does."""
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; errors go to stderr and end with the next thing to do.
 
@@ -30,14 +36,19 @@ def main(arguments: list[str] | None = None) -> int:
         The exit code: 0 only if what the command promises happened.
     """
     asked = _parser().parse_args(arguments)
+    signal.signal(signal.SIGTERM, _terminate)
     try:
         return int(_COMMANDS[asked.command](this_engine(CHECKOUT), asked))
     except ContenderError as error:
         print(f"\n{type(error).__name__}: {error}", file=sys.stderr)
         return FAILED
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as interrupt:
         print(f"\nInterrupted. {STAYS[asked.command]}", file=sys.stderr)
-        return INTERRUPTED
+        return TERMINATED if isinstance(interrupt, Terminated) else INTERRUPTED
+
+
+def _terminate(number: int, frame: FrameType | None) -> None:
+    raise Terminated
 
 
 def _parser() -> argparse.ArgumentParser:

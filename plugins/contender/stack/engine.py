@@ -72,9 +72,13 @@ def execute(
             command, cwd=folder, env=dict(env), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
             errors="replace",
         ) as process:  # fmt: skip
-            for line in process.stdout or ():
-                kept.append(line.rstrip("\n"))
-                show(kept[-1])
+            try:
+                for line in process.stdout or ():
+                    kept.append(line.rstrip("\n"))
+                    show(kept[-1])
+            except KeyboardInterrupt:  # Ctrl-C reaches it too; what ends us alone does not
+                process.terminate()
+                raise
         return Done(process.returncode, "\n".join(kept))
     except FileNotFoundError as missing:
         raise EngineUnavailable(
