@@ -16,6 +16,7 @@ import pytest
 
 from contender.adapters.containers import Built, Engine, context_tar
 from contender.core.errors import ImageFailed
+from contender.engine_proxy import rules
 from contender.stages import image
 from contender.stages.image import Build
 
@@ -43,6 +44,7 @@ def test_proxy_builds_and_proves_an_image(
     golden = image.golden(bundle)
     with proxied.run(built.digest, environment=RAW_ONLY, network=network) as served:
         assert served.container.attrs["NetworkSettings"]["Ports"] == {"8080/tcp": None}
+        assert served.container.attrs["HostConfig"].items() >= (rules.CONFINED | {"Memory": 2**29}).items()
         answers = served.predict_raw(golden.instances)
     assert len(answers) == len(golden.outputs)
     with (
@@ -89,11 +91,10 @@ def test_proxy_failing_step_says_its_last_lines(proxied: Engine) -> None:
 
 
 def config(built: Built, network: str, **host: Any) -> dict[str, Any]:
-    fixed = {"NetworkMode": network, "ReadonlyRootfs": True, "CapDrop": ["ALL"], "Memory": 2**28}
     return {
         "Image": built.digest,
         "Labels": {"contender.purpose": "proof", "contender.test": "hostile"},
-        "HostConfig": {**fixed, "SecurityOpt": ["no-new-privileges"], **host},
+        "HostConfig": {"NetworkMode": network, **rules.CONFINED, "Memory": 2**28, **host},
     }
 
 

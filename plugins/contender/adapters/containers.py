@@ -158,7 +158,8 @@ class Engine:
     ) -> AbstractContextManager[Served]:
         """Run a serving image until the block ends, then remove the container.
 
-        It runs as it should in production: read-only root, no capabilities, no new privileges, 1 GB of memory.
+        It runs as it should in production: read-only root, no capabilities, no new privileges, and limits of
+        memory (512 MB), processes and log.
 
         Args:
             image: Tag or digest.

@@ -30,6 +30,13 @@ RESERVED = frozenset({"contender/airflow"})
 PURPOSE, PURPOSES = "contender.purpose", frozenset({"proof", "served"})
 MODEL = "contender.model"
 RUNTIME_TITLE = ("org.opencontainers.image.title", "contender serving runtime")
+CONFINED: dict[str, Any] = {
+    "ReadonlyRootfs": True,
+    "CapDrop": ["ALL"],
+    "SecurityOpt": ["no-new-privileges"],
+    "PidsLimit": 256,
+    "LogConfig": {"Type": "json-file", "Config": {"max-size": "10m", "max-file": "3"}},
+}
 LEAST_MEMORY, MOST_MEMORY = 6 * 2**20, 4 * 2**30
 NO = frozenset({"", "0", "no", "false", "none"})  # how the engine reads a Boolean of a query
 
@@ -214,12 +221,7 @@ def container_config(raw: bytes, network: str) -> dict[str, Any]:
 
 def _host(host: Any, network: str) -> dict[str, Any]:
     _require(isinstance(host, dict), "HostConfig", "an object", host)
-    fixed: dict[str, Any] = {
-        "NetworkMode": network,
-        "ReadonlyRootfs": True,
-        "CapDrop": ["ALL"],
-        "SecurityOpt": ["no-new-privileges"],
-    }
+    fixed = {"NetworkMode": network, **CONFINED}
     said = _said(host, {*fixed, "Memory", "RestartPolicy"}, "HostConfig")
     for name, value in fixed.items():
         _require(said.get(name) == value, f"HostConfig.{name}", value, said.get(name))

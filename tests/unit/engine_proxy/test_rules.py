@@ -21,7 +21,9 @@ HOST: dict[str, Any] = {
     "ReadonlyRootfs": True,
     "CapDrop": ["ALL"],
     "SecurityOpt": ["no-new-privileges"],
-    "Memory": 2**30,
+    "PidsLimit": 256,
+    "LogConfig": {"Type": "json-file", "Config": {"max-size": "10m", "max-file": "3"}},
+    "Memory": 2**29,
     "RestartPolicy": {"Name": "unless-stopped"},
 }
 CONFIG: dict[str, Any] = {
@@ -192,6 +194,12 @@ HOSTILE = {
     "parent group": changed("HostConfig", "CgroupParent", to="/"),
     "kernel settings": changed("HostConfig", "Sysctls", to={"net.ipv4.ip_forward": "1"}),
     "log driver": changed("HostConfig", "LogConfig", to={"Type": "syslog", "Config": {"syslog-address": "tcp://x"}}),
+    "log without end": changed("HostConfig", "LogConfig", "Config", to={}),
+    "log of another size": changed("HostConfig", "LogConfig", "Config", "max-size", to="10g"),
+    "log settings of the engine": without("LogConfig"),
+    "processes without end": changed("HostConfig", "PidsLimit", to=-1),
+    "more processes": changed("HostConfig", "PidsLimit", to=10_000),
+    "no limit of processes": without("PidsLimit"),
     "no seccomp": changed("HostConfig", "SecurityOpt", to=["no-new-privileges", "seccomp=unconfined"]),
     "unmasked paths": changed("HostConfig", "MaskedPaths", to=["/x"]),
     "some capabilities kept": changed("HostConfig", "CapDrop", to=["NET_RAW"]),
