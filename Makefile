@@ -27,12 +27,24 @@ DEMO = demo --model $(MODEL) $(if $(INTERVAL),--interval $(INTERVAL))
 ifeq ($(STACK),)
 demo: install ## Start the platform, train MODEL (default flight_delay) on INTERVAL, show the result; STACK=compose: in the stack
 	@$(BIN)/python -m contender.embedded $(DEMO)
+
+airflow: install ## Run Airflow's command line: make airflow ARGS="dags list"; STACK=compose: in the stack
+	@$(BIN)/python -m contender.embedded airflow $(ARGS)
+
+verify-decisions: install ## Check the hash chain of the decision logs; STACK=compose: of the stack's
+	@$(BIN)/python -m contender.core.decisions
 else ifeq ($(STACK),compose)
 demo: python
 	@$(LAUNCH_STACK) $(DEMO)
+
+airflow: python
+	@$(LAUNCH_STACK) airflow $(ARGS)
+
+verify-decisions: python
+	@$(LAUNCH_STACK) decisions
 else
-demo:
-	@echo "there is no stack '$(STACK)'; expected: compose, or nothing; next: say make demo STACK=compose" >&2; exit 1
+demo airflow verify-decisions:
+	@echo "there is no stack '$(STACK)'; expected: compose, or nothing; next: say make $@ STACK=compose" >&2; exit 1
 endif
 
 stop: ## Stop the platform of this checkout
@@ -74,12 +86,6 @@ format: install ## Format and fix what can be fixed
 
 bench: install ## Run every benchmark; writes docs/benchmarks.json and docs/benchmarks.md
 	@$(BIN)/python -m contender.bench $(if $(ONLY),--only $(ONLY))
-
-airflow: install ## Run Airflow's command line on this platform: make airflow ARGS="dags list"
-	@$(BIN)/python -m contender.embedded airflow $(ARGS)
-
-verify-decisions: install ## Check the hash chain of the decision logs
-	@$(BIN)/python -m contender.core.decisions
 
 RESOLVE := $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-annotate --no-header
 

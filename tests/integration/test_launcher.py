@@ -19,7 +19,7 @@ import docker
 import pytest
 
 from contender.core.settings import CHECKOUT
-from contender.stack import env_file, health, lifecycle
+from contender.stack import env_file, health, lifecycle, tools
 from contender.stack.checkout import DataMismatch
 from contender.stack.demo import demo
 from contender.stack.engine import Engine, execute
@@ -63,6 +63,10 @@ services:
     <<: [{{{proxy}}}, *service]
     volumes: ["/var/run/docker.sock:/var/run/docker.sock"]
     environment: {{GID: "${{CONTENDER_DOCKER_GID:-none}}"}}
+  airflow-scheduler:
+    <<: *service
+    environment: {{PYTHONPATH: /plugins}}
+    volumes: ["./plugins:/plugins:ro", "./airflow:/usr/local/bin/airflow:ro"]
   router: {{<<: *service, ports: ["127.0.0.1:{port}:8080"]}}
   airflow-worker: {{<<: *service, profiles: [celery]}}
 networks: {{models: {{name: {name}-models}}}}
@@ -98,6 +102,11 @@ class Checkout:
         inside = folder / "plugins" / "contender" / "stack"
         inside.mkdir(parents=True)
         (inside / "inside.py").write_text(INSIDE)
+        core = folder / "plugins" / "contender" / "core"
+        core.mkdir()
+        (core / "decisions.py").write_text('print("the logs were checked"); raise SystemExit(6)')
+        (folder / "airflow").write_text('#!/bin/sh\necho airflow "$@"\nexit 5\n')
+        (folder / "airflow").chmod(0o755)
         self.said: list[str] = []
         self.write()
 
@@ -162,7 +171,7 @@ def test_up_after_down_starts_the_models_served_before(checkout: Checkout, clien
         BASE, ["sleep", "600"], detach=True, init=True, name=f"{checkout.name}-flight_delay",
         network=f"{checkout.name}-models", labels={"contender.purpose": "served"},
     )  # fmt: skip
-    assert checkout.down()[0] == f"Stopping 4 services and {model.name}"
+    assert checkout.down()[0] == f"Stopping 5 services and {model.name}"
     model.reload()
     assert model.status == "exited"
     assert set(checkout.states().values()) == {"exited"}
@@ -266,6 +275,19 @@ def test_up_interrupted_leaves_no_compose_behind_and_the_next_one_goes_on(checko
     assert subprocess.run(["pgrep", "-P", str(os.getpid()), "docker"], check=False).returncode == 1
     env_file.write(checkout.folder, ready.secrets)
     checkout.up()
+
+
+def test_airflow_and_decisions_run_in_the_scheduler_and_pass_words_and_exit_code_on(
+    checkout: Checkout, capfd: pytest.CaptureFixture[str]
+) -> None:
+    env_file.write(checkout.folder, env_file.fresh(checkout.folder))
+    with pytest.raises(ServiceFailed, match="airflow-scheduler; expected: running; got: no container"):
+        tools.airflow(checkout.engine, ["dags", "list"])
+    checkout.up()
+    assert tools.airflow(checkout.engine, ["dags", "trigger", "--conf", '{"interval": "2013-06"}']) == 5
+    assert capfd.readouterr().out.endswith('airflow dags trigger --conf {"interval": "2013-06"}\n')
+    assert tools.verify_decisions(checkout.engine) == 6
+    assert capfd.readouterr().out.endswith("the logs were checked\n")
 
 
 def test_demo_in_the_stack_passes_login_words_and_exit_code_and_ends_with_its_caller(checkout: Checkout) -> None:

@@ -1,4 +1,7 @@
-"""Command line of the stack: `python -m contender.stack up | down | logs | demo`, on a bare Python 3.11."""
+"""Command line of the stack: `python -m contender.stack up | down | logs | demo | airflow | decisions`.
+
+A bare Python 3.11 is enough.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from types import FrameType
 from contender.client.lock import lock
 from contender.core.errors import ContenderError
 from contender.core.settings import CHECKOUT, settings
-from contender.stack import lifecycle
+from contender.stack import lifecycle, tools
 from contender.stack.demo import demo
 from contender.stack.engine import Engine, this_engine
 
@@ -22,6 +25,8 @@ STAYS = {
     "down": "What was stopped stays so; `make down` stops the rest.",
     "logs": "The stack goes on.",
     "demo": "The stack goes on, and so does a triggered run; `make down` stops both.",
+    "airflow": "The stack goes on.",
+    "decisions": "The stack goes on.",
 }
 
 
@@ -65,6 +70,9 @@ def _parser() -> argparse.ArgumentParser:
     shown = commands.add_parser("demo", help="train a model in the running stack, show the result")
     shown.add_argument("--model", default="flight_delay")
     shown.add_argument("--interval", default="2013-06")
+    airflow = commands.add_parser("airflow", help="run Airflow's command line in the running stack", add_help=False)
+    airflow.add_argument("arguments", nargs=argparse.REMAINDER)
+    commands.add_parser("decisions", help="check the hash chain of the decision logs of the running stack")
     return parser
 
 
@@ -94,7 +102,17 @@ def _demo(engine: Engine, asked: argparse.Namespace) -> int:
         return demo(engine, asked.model, asked.interval)
 
 
-_COMMANDS = {"up": _up, "down": _down, "logs": _logs, "demo": _demo}
+def _airflow(engine: Engine, asked: argparse.Namespace) -> int:
+    return tools.airflow(engine, asked.arguments)
+
+
+def _decisions(engine: Engine, _: argparse.Namespace) -> int:
+    return tools.verify_decisions(engine)
+
+
+_COMMANDS = {
+    "up": _up, "down": _down, "logs": _logs, "demo": _demo, "airflow": _airflow, "decisions": _decisions,
+}  # fmt: skip
 
 if __name__ == "__main__":
     sys.exit(main())

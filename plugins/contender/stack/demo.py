@@ -26,22 +26,17 @@ def demo(engine: Engine, model: str, interval: str) -> int:
         ServiceFailed: The stack does not run.
         EnvFileInvalid: `.env` has no log-in.
     """
-    rows = [row for row in whatever_env(engine).containers() if row["Service"] == SERVICE]
-    if not rows or rows[0]["State"] != "running" or rows[0].get("Health") != "healthy":
-        got = f"{rows[0]['State']}, {rows[0].get('Health')}" if rows else "no container"
-        raise ServiceFailed(
-            "the stack is not up", where=f"service {SERVICE}", expected="healthy", got=got, next_step="make up"
-        )
+    name = container(engine, SERVICE)
     values = {**(env_file.read(engine.folder) or {}), **env_file.own(engine.env)}
     env_file.check(engine.folder, values)
     # The values of these two are taken from the environment, not from the arguments that `ps` shows.
     login = [env_file.USER, env_file.PASSWORD]
-    options = [part for name in login for part in ("--env", name)]
+    options = [part for variable in login for part in ("--env", variable)]
     inside = ["python", "-m", MODULE, "--model", model, "--interval", interval]
     with subprocess.Popen(
-        ["docker", "exec", "--interactive", *options, rows[0]["Name"], *inside],
+        ["docker", "exec", "--interactive", *options, name, *inside],
         cwd=engine.folder,
-        env={**engine.env, **{name: values[name] for name in login}},
+        env={**engine.env, **{variable: values[variable] for variable in login}},
         stdin=subprocess.PIPE,
         start_new_session=True,  # Ctrl-C reaches us alone, and the other side by the end of its input
     ) as process:
@@ -52,3 +47,21 @@ def demo(engine: Engine, model: str, interval: str) -> int:
                 process.stdin.close()
             process.wait(END_SECONDS)
             raise
+
+
+def container(engine: Engine, service: str, *, healthy: bool = True) -> str:
+    """Name of the container of a service that runs, and that is healthy if it has to be.
+
+    Raises:
+        ServiceFailed: It does not run, or is not healthy.
+    """
+    rows = [row for row in whatever_env(engine).containers() if row["Service"] == service]
+    if not rows or rows[0]["State"] != "running" or (healthy and rows[0].get("Health") != "healthy"):
+        raise ServiceFailed(
+            "the stack is not up",
+            where=f"service {service}",
+            expected="healthy" if healthy else "running",
+            got=f"{rows[0]['State']}, {rows[0].get('Health')}" if rows else "no container",
+            next_step="make up",
+        )
+    return str(rows[0]["Name"])
