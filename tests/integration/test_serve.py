@@ -18,38 +18,51 @@ import pytest
 from contender.adapters import served
 from contender.adapters.containers import Built, Engine
 from contender.core.errors import ImageFailed
+from contender.core.settings import CHECKOUT
 from tests.integration.conftest import MODELS
 
 pytestmark = [pytest.mark.slow, pytest.mark.engine]
 
 NAME = f"{MODELS}-test_model"
 RAW_ONLY = {"CONTENDER_ONLINE_STORE": "none"}
-# The router's way to a model: the name, looked up anew every 2 s, and the previous one while the name changes hands.
-ROUTER = """
-events {}
-http {
-  resolver 127.0.0.11 valid=2s ipv6=off;
-  access_log off;
-  server {
-    listen 8080;
-    set $model contender-test-models-test_model;
-    location / { proxy_pass http://$model:8080; error_page 502 = @previous; }
-    location @previous { proxy_pass http://$model-previous:8080; }
-  }
-}
+# The router's own files, where docker-compose.yml mounts them.
+ROUTER = {"start.sh": "/start.sh", "nginx.conf": "/etc/nginx/nginx.conf", "to_model.conf": "/etc/nginx/to_model.conf"}
+# A model that says what it was sent, and sets a cookie.
+ECHO = """
+import http.server, json
+class Echo(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.send_header("Set-Cookie", "session=of the model")
+        self.send_header("X-Echo", "yes")
+        self.end_headers()
+        self.wfile.write(json.dumps({name.lower(): value for name, value in self.headers.items()}).encode())
+http.server.HTTPServer(("", 8080), Echo).serve_forever()
 """
-WRITE_AND_RUN = 'printf %s "$ROUTER" > /etc/nginx/nginx.conf && exec nginx -g "daemon off;"'
 
 
 @pytest.fixture
 def router(client: docker.DockerClient, network: str) -> Iterator[str]:
-    """Address of a router on the network."""
+    """Address of the stack's router, on the models' network alone."""
+    files = CHECKOUT / "docker" / "nginx"
     container = client.containers.run(
-        "nginx:1-bookworm", ["sh", "-c", WRITE_AND_RUN], environment={"ROUTER": ROUTER}, network=network,
+        "nginx:stable-bookworm", ["sh", "/start.sh"], environment={"MODELS": MODELS, "URL": "http://127.0.0.1"},
+        volumes={str(files / name): {"bind": path, "mode": "ro"} for name, path in ROUTER.items()},
+        user="10001:10001", read_only=True, tmpfs={"/tmp": "mode=1777"}, network=network,
         ports={"8080/tcp": ("127.0.0.1", None)}, detach=True,
     )  # fmt: skip
     container.reload()
     yield f"http://127.0.0.1:{container.ports['8080/tcp'][0]['HostPort']}"
+    container.remove(force=True)
+
+
+@pytest.fixture
+def echo(client: docker.DockerClient, network: str, versions: dict[str, Built]) -> Iterator[str]:
+    """Name of a served model that says what it was sent."""
+    container = client.containers.run(
+        versions["7"].digest, ["python", "-c", ECHO], name=f"{MODELS}-echo", network=network, detach=True
+    )
+    yield "echo"
     container.remove(force=True)
 
 
@@ -69,7 +82,7 @@ def on_network(client: docker.DockerClient) -> dict[str, str]:
 
 def version_at(router: str) -> str:
     try:
-        with urllib.request.urlopen(f"{router}/about", timeout=10) as answered:  # noqa: S310  loopback
+        with urllib.request.urlopen(f"{router}/models/test_model/about", timeout=10) as answered:  # noqa: S310  loopback
             return str(json.load(answered)["about"]["version"])
     except (urllib.error.URLError, OSError) as error:
         return repr(error)
@@ -116,6 +129,27 @@ def test_serve_next_version_under_load_and_through_the_proxy_fails_no_request(
     running = client.containers.get(NAME)
     assert running.attrs["HostConfig"]["RestartPolicy"]["Name"] == "unless-stopped"
     assert (running.labels["contender.version"], running.ports.get("8080/tcp")) == ("8", None)
+
+
+def test_router_model_gets_no_log_in_and_sets_no_cookie(router: str, echo: str) -> None:
+    sent = {
+        "Cookie": "_token=of Airflow",
+        "Authorization": "Bearer of Airflow",
+        "X-Kept": "this",
+        "Accept": "text/html",
+    }
+    deadline = time.monotonic() + 10
+    while True:
+        try:
+            with urllib.request.urlopen(urllib.request.Request(f"{router}/models/{echo}/x", headers=sent)) as answered:  # noqa: S310
+                received, answer = json.load(answered), answered.headers
+            break
+        except OSError:  # one of the two is starting
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+    assert (received["x-kept"], answer["X-Echo"]) == ("this", "yes")
+    assert received.keys().isdisjoint({"cookie", "authorization"})
+    assert answer.get_all("Set-Cookie") is None
 
 
 def test_serve_version_that_does_not_get_ready_leaves_the_old_one(
