@@ -32,17 +32,31 @@ train, _, deploy = model_dags(SPEC, doc=None)
 print("verdict", chain.run(train))
 print("served", json.dumps(chain.call(deploy, "deploy.serve")))
 """
+DEPLOY = """
+from contender.bench.chain import Chain
+from contender.core.errors import ImageMissing
+from contender.core.interval import Interval
+from contender.factory import model_dags
+from flight_delay.dag import SPEC
+chain = Chain(Interval.parse("2013-02"), trials=1, run_id="deploy")
+try:
+    chain.call(model_dags(SPEC, doc=None)[2], "deploy.serve")
+except ImageMissing as error:
+    print(error)
+"""
 NAME = f"{MODELS}-flight_delay"
 EXPORT = ["-m", "contender.adapters.tracking", "export", "flight_delay", "champion"]
 
 
 @dataclass(frozen=True)
 class Promoted:
-    """A release: what its `release.json` says, the champion's bundle, and what `deploy.serve` returned."""
+    """A release: what its `release.json` says, the champion's bundle, what `deploy.serve` returned, and where."""
 
     manifest: dict[str, Any]
     bundle: Path
     served: dict[str, Any]
+    home: Path
+    env: dict[str, str]
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +79,7 @@ def promoted(
     run([*EXPORT, str(home / "bundle")], env, home)
     (release,) = (home / "releases" / "flight_delay").glob("*/release.json")
     manifest = json.loads(release.read_text(encoding="utf-8"))
-    yield Promoted(manifest, home / "bundle", json.loads(said["served"]))
+    yield Promoted(manifest, home / "bundle", json.loads(said["served"]), home, env)
     client.containers.get(NAME).remove(force=True)
     client.images.remove(manifest["image"]["image"])
 
@@ -108,3 +122,20 @@ def test_release_is_deployed_under_the_model_s_name(
     container = client.containers.get(NAME)
     assert (container.status, container.attrs["Image"]) == ("running", proof["digest"])
     assert list(container.attrs["NetworkSettings"]["Networks"]) == [network]
+
+
+def test_release_whose_image_is_gone_says_how_to_build_it_again_and_leaves_what_serves(
+    client: docker.DockerClient, promoted: Promoted
+) -> None:
+    serving = client.containers.get(NAME).id
+    version = promoted.manifest["version"]
+    release = promoted.home / "releases" / "flight_delay" / version / "release.json"
+    before = release.read_text(encoding="utf-8")
+    release.write_text(before.replace(promoted.manifest["image"]["digest"], "sha256:" + "0" * 64), encoding="utf-8")
+    try:
+        said = run(["-c", DEPLOY], promoted.env, promoted.home)
+    finally:
+        release.write_text(before, encoding="utf-8")
+    assert "the engine does not have the champion's image any more" in said
+    assert "clear image.build and what follows it in the run of flight_delay_train for 2013-02-01/2013-03-01" in said
+    assert client.containers.get(NAME).id == serving

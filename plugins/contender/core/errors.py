@@ -17,6 +17,7 @@ ContenderError
 ├── GoldenRequestsFailed      the served model answers otherwise than the trained one
 ├── PromotionRefused          the alias may not be moved
 ├── ReleaseMissing            a version has no release manifest
+├── ImageMissing              the engine has the image of a release no more
 ├── DecisionLogBroken         the decision log's hash chain does not hold
 ├── OnlineStoreUnreachable    the online store cannot be read
 ├── BundleBroken              a served model's bundle lacks a file or contradicts itself
@@ -131,6 +132,10 @@ class PromotionRefused(ContenderError):
 
 class ReleaseMissing(ContenderError):
     """A version has no release manifest."""
+
+
+class ImageMissing(ContenderError):
+    """The engine does not have the image of a release any more."""
 
 
 class DecisionLogBroken(ContenderError):

@@ -9,7 +9,7 @@ from airflow.sdk import Context
 from airflow.sdk.exceptions import AirflowSkipException
 
 from contender.core import naming
-from contender.core.errors import ReleaseMissing
+from contender.core.errors import ImageMissing, ReleaseMissing
 from contender.core.manifest import Release
 from contender.core.settings import settings
 from contender.operators.base import ModelOperator
@@ -39,7 +39,10 @@ class DeployServe(ModelOperator):
         if release.image is None:
             raise AirflowSkipException(f"version {version} has no image: {release.image_skipped}")
         name = naming.served_name(places.serving_network, self.spec.name)
-        Engine.connect().serve(
+        engine = Engine.connect()
+        if engine.find(release.image.digest) is None:
+            raise _image_missing(release, release.image.digest)
+        engine.serve(
             release.image.digest, name=name, network=places.serving_network,
             environment={"CONTENDER_ONLINE_STORE": places.serving_online_store or "none"},
             labels={"contender.model": self.spec.name, "contender.version": version},
@@ -66,3 +69,15 @@ def _release(manifest: Path) -> Release:
             next_step="give the alias to a released version, or restore the releases, and run the DAG again",
         )
     return Release.model_validate_json(manifest.read_bytes())
+
+
+def _image_missing(release: Release, digest: str) -> ImageMissing:
+    train = f"{release.model}_train"
+    return ImageMissing(
+        "the engine does not have the champion's image any more",
+        where=f"{release.model} version {release.version}",
+        expected=f"{digest}, as its release says",
+        got="no such image; what served before serves on",
+        next_step=f"clear image.build and what follows it in the run of {train} for {release.interval}, which builds "
+        f"and releases the version again; without that run, trigger {train} for the interval",
+    )
