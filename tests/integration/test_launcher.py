@@ -61,7 +61,7 @@ services:
     healthcheck: {{test: [CMD, "true"], interval: 1s}}
   engine-proxy:
     <<: [{{{proxy}}}, *service]
-    volumes: ["/var/run/docker.sock:/var/run/docker.sock"]
+    volumes: ["${{CONTENDER_DOCKER_SOCKET:-/var/run/docker.sock}}:/var/run/docker.sock"]
     environment: {{GID: "${{CONTENDER_DOCKER_GID:-none}}"}}
   airflow-scheduler:
     <<: *service

@@ -48,7 +48,8 @@ def up(engine: Engine, wanted: Wanted, say: Say, *, free: FreeBytes = free_bytes
     executor = {env_file.EXECUTOR: env_file.CELERY} if wanted.profile else {}
     engine = engine.with_env(COMPOSE_PROFILES=wanted.profile, **executor)
     say("Checking the machine, the settings and the data")
-    ready = preflight(engine, free=free)
+    workers = (wanted.workers or WORKERS) if wanted.profile else 0
+    ready = preflight(engine, workers=workers, free=free)
     for note in ready.notes:
         say(f"  note: {note}")
     _build(ready, say)
@@ -56,7 +57,7 @@ def up(engine: Engine, wanted: Wanted, say: Say, *, free: FreeBytes = free_bytes
         env_file.write(engine.folder, ready.secrets)
     ran = {row["Service"] for row in ready.engine.containers() if row["State"] == "running"}
     say("Starting")
-    scale = ["--scale", f"{WORKER}={wanted.workers or WORKERS}"] if wanted.profile else []
+    scale = ["--scale", f"{WORKER}={workers}"] if workers else []
     try:
         start_and_wait(ready.engine, ready.config, scale, say)
         _dismiss_workers(ready.engine, wanted, say)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import platform
 import re
 import shutil
 import socket
@@ -14,22 +15,20 @@ from typing import Any
 
 from contender.core.errors import ContenderError, EngineUnavailable
 from contender.stack import env_file
-from contender.stack.checkout import DataMismatch, check_checkout
+from contender.stack.checkout import DataMismatch, MachineUnfit, check_checkout, check_readable
 from contender.stack.engine import Done, Engine
 
 GB = 10**9
-MEMORY_GB = 6  # the services at work need about 5
+MEMORY_GB, WORKER_GB = 4, 1  # measured: 2.2 at rest, 0.7 for each worker, 1.5 for a run
 BUILD_GB, RUN_GB = 10, 2  # the image with what its build keeps; data and logs
 MIN_COMPOSE, MIN_API, MIN_ENGINE = (2, 20), (1, 41), "20.10"
 DATABASE = "postgres-data"
-GID = "CONTENDER_DOCKER_GID"
+SOCKET, GID = "CONTENDER_DOCKER_SOCKET", "CONTENDER_DOCKER_GID"
+SCHEDULER_MEMORY = "CONTENDER_SCHEDULER_MEMORY"
+SCHEDULER_ALONE = "1g"  # with tasks on workers
 LOCAL = "unix://"
 
 FreeBytes = Callable[[str], int]
-
-
-class MachineUnfit(ContenderError):
-    """The machine or its engine cannot carry the stack."""
 
 
 class PortTaken(ContenderError):
@@ -58,16 +57,17 @@ def free_bytes(path: str) -> int:
     return shutil.disk_usage(path).free
 
 
-def preflight(engine: Engine, *, free: FreeBytes = free_bytes) -> Ready:
+def preflight(engine: Engine, *, workers: int = 0, free: FreeBytes = free_bytes) -> Ready:
     """Check the machine, the settings and the data.
 
     Args:
         engine: As the shell names it, with what the command line asks for in its environment.
+        workers: How many workers run the tasks; 0: the scheduler does.
         free: Free bytes of the file system that holds a path.
 
     Raises:
         EngineUnavailable: No command line, no compose plugin, or no engine that answers.
-        MachineUnfit: Too old, no Linux, too little memory or disk.
+        MachineUnfit: Too old, no Linux, elsewhere, too little memory or disk, or files that no container can read.
         EnvFileInvalid: `.env` lacks a value or has one that cannot work.
         PortTaken: Another program has the router's port.
         DataMismatch: The volumes that are there do not fit.
@@ -75,16 +75,16 @@ def preflight(engine: Engine, *, free: FreeBytes = free_bytes) -> Ready:
     """
     _check_compose(engine)
     info = _check_engine(engine)
-    _check_memory(info)
+    _check_memory(info, workers)
     host = _must(engine.docker("context", "inspect", "--format", "{{.Endpoints.docker.Host}}"))
+    _check_local(host)
     values, secrets = _values(engine)
     engine = engine.with_env(**secrets)
-    config = engine.config()
-    if host.startswith(LOCAL) and GID not in values:
-        engine = engine.with_env(**_socket_group(config))
-    notes = [
-        note for note in (_check_disk(engine, info, host, config, free), _check_port(engine, host, config)) if note
-    ]
+    if workers and not values.get(SCHEDULER_MEMORY):
+        engine = engine.with_env(**{SCHEDULER_MEMORY: SCHEDULER_ALONE})
+    engine, config = _with_socket(engine, info, host, values)
+    check_readable(engine.folder, config)
+    notes = [note for note in (_check_disk(engine, info, config, free), _check_port(engine, config)) if note]
     if not secrets and env_file.readable_by_others(engine.folder):
         notes.append(f"other users can read {env_file.NAME}: chmod 600 {env_file.NAME}")
     check_checkout(engine)
@@ -146,31 +146,40 @@ def _check_engine(engine: Engine) -> dict[str, Any]:
     return dict(json.loads(_must(engine.docker("info", "--format", "{{json .}}"))))
 
 
-def _check_memory(info: Mapping[str, Any]) -> None:
-    memory = int(info.get("MemTotal") or 0)
-    if memory < MEMORY_GB * GB:
+def _check_memory(info: Mapping[str, Any], workers: int) -> None:
+    memory, needed = int(info.get("MemTotal") or 0), MEMORY_GB + workers * WORKER_GB
+    if memory < needed * GB:
         raise MachineUnfit(
             "the Docker engine has too little memory",
             where="docker info",
-            expected=f"{MEMORY_GB} GB",
+            expected=f"{needed} GB" + (f": {MEMORY_GB}, and {WORKER_GB} for each worker" if workers else ""),
             got=f"{memory / GB:.1f} GB",
-            next_step="give the engine's machine more memory, or use `make demo`, which needs less",
+            next_step="give the engine's machine more memory, or "
+            + ("say less WORKERS, or make up without a PROFILE" if workers else "use `make demo`, which needs less"),
         )
 
 
-def _check_disk(
-    engine: Engine, info: Mapping[str, Any], host: str, config: Mapping[str, Any], free: FreeBytes
-) -> str | None:
+def _check_local(host: str) -> None:
+    if not host.startswith(LOCAL):
+        raise MachineUnfit(
+            "the Docker engine is on another machine",
+            where="docker context inspect",
+            expected=f"{LOCAL}<path>: the stack mounts this checkout and the engine's socket",
+            got=host,
+            next_step="work in a checkout on the engine's own machine, or use the engine of this one: "
+            "unset DOCKER_HOST; docker context use default",
+        )
+
+
+def _check_disk(engine: Engine, info: Mapping[str, Any], config: Mapping[str, Any], free: FreeBytes) -> str | None:
     root = str(info.get("DockerRootDir") or "")
     image = str(config["services"]["airflow-apiserver"]["image"])
     needed = RUN_GB if engine.docker("image", "inspect", image).code == 0 else BUILD_GB
-    unchecked = f"free disk was not checked ({needed} GB are needed):"
-    if not host.startswith(LOCAL):
-        return f"{unchecked} the engine is at {host}"
     try:
         left = free(root)
     except OSError as error:
-        return f"{unchecked} the engine's folder {root} cannot be seen from here ({error.strerror})"
+        unseen = f"the engine's folder {root} cannot be seen from here ({error.strerror})"
+        return f"free disk was not checked ({needed} GB are needed): {unseen}"
     if left < needed * GB:
         raise MachineUnfit(
             "too little disk is free",
@@ -182,12 +191,10 @@ def _check_disk(
     return None
 
 
-def _check_port(engine: Engine, host: str, config: Mapping[str, Any]) -> str | None:
+def _check_port(engine: Engine, config: Mapping[str, Any]) -> str | None:
     """The port is free, or our own router has it."""
     published = config["services"]["router"]["ports"][0]
     address, port = str(published.get("host_ip") or "0.0.0.0"), int(published["published"])  # noqa: S104
-    if not host.startswith(LOCAL):
-        return f"port {port} was not checked: the engine is at {host}"
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -268,20 +275,36 @@ def _values(engine: Engine) -> tuple[dict[str, str], dict[str, str]]:
     return values, new
 
 
-def _socket_group(config: Mapping[str, Any]) -> dict[str, str]:
-    """The group that may use the engine's socket, for the one service that does."""
+def _with_socket(
+    engine: Engine, info: Mapping[str, Any], host: str, values: Mapping[str, str]
+) -> tuple[Engine, dict[str, Any]]:
+    """The engine's socket and the group that may use it, for the one service that does; then the compose file."""
+    if _in_a_machine_of_its_own(info):
+        # Our end of the socket is no file over there; theirs is where Docker puts it, of the group 0.
+        return engine, engine.config()
+    if not values.get(SOCKET):
+        engine = engine.with_env(**{SOCKET: host.removeprefix(LOCAL)})
+    config = engine.config()
     mounts = config["services"]["engine-proxy"]["volumes"]
     path = next(str(one["source"]) for one in mounts if one["target"].endswith("docker.sock"))
     try:
-        return {GID: str(os.stat(path).st_gid)}
+        group = os.stat(path).st_gid
     except OSError as error:
         raise MachineUnfit(
             "the engine's socket is not where the stack looks for it",
             where=path,
             expected="the socket",
             got=error.strerror,
-            next_step=f"write CONTENDER_DOCKER_SOCKET=<its path> into {env_file.NAME}",
+            next_step=f"write {SOCKET}=<its path> into {env_file.NAME}",
         ) from error
+    # Without root, the engine shows our own groups to containers as the group 0.
+    group = 0 if "name=rootless" in (info.get("SecurityOptions") or ()) else group
+    return (engine if values.get(GID) else engine.with_env(**{GID: str(group)})), config
+
+
+def _in_a_machine_of_its_own(info: Mapping[str, Any]) -> bool:
+    """Docker Desktop, and any engine on a Mac (Colima): it runs in a virtual machine that shares folders with us."""
+    return platform.system() != "Linux" or info.get("OperatingSystem") == "Docker Desktop"
 
 
 def _must(done: Done) -> str:

@@ -27,17 +27,17 @@ class Machine:
     def __init__(self, folder: Path, port: int) -> None:
         (folder / env_file.EXAMPLE).write_bytes((CHECKOUT / env_file.EXAMPLE).read_bytes())
         self.folder = folder
-        self.socket = folder / "docker.sock"
+        self.socket = folder.parent / "docker.sock"
         self.socket.touch()
         self.asked: list[list[str]] = []
-        self.config = config(self.socket, port)
+        self.config = config(port)
         server = {"ApiVersion": "1.41", "Version": "20.10.24", "Os": "linux"}
         info = {"MemTotal": 8 * 10**9, "DockerRootDir": "/var/lib/docker"}
         self.answers: dict[tuple[str, ...], Done] = {
             ("compose", "version"): Done(0, "2.26.1-4\n"),
             ("version",): Done(0, json.dumps(server)),
             ("info",): Done(0, json.dumps(info)),
-            ("context", "inspect"): Done(0, "unix:///var/run/docker.sock\n"),
+            ("context", "inspect"): Done(0, f"unix://{self.socket}\n"),
             ("image", "inspect"): ABSENT,
             ("volume", "inspect"): ABSENT,
             ("run", "--rm"): Done(0, "15\npostgres (PostgreSQL) 15.18 (Debian)\n"),
@@ -49,6 +49,8 @@ class Machine:
         words = [word for word in command[1:] if word not in {"--project-name", "contender"}]
         self.asked.append(words)
         if words[:2] == ["compose", "config"]:
+            mount = self.config["services"]["engine-proxy"]["volumes"][0]
+            mount["source"] = env.get("CONTENDER_DOCKER_SOCKET") or "/var/run/docker.sock"
             return Done(0, json.dumps(self.config))
         done = next((done for key, done in self.answers.items() if words[: len(key)] == list(key)), NOTHING)
         if show is not None:
@@ -80,7 +82,7 @@ class Machine:
         (self.folder / env_file.NAME).chmod(0o600)
 
 
-def config(socket: Path, port: int) -> dict[str, Any]:
+def config(port: int) -> dict[str, Any]:
     """What `docker compose config` makes of the parts that the launcher looks at."""
     published = [{"host_ip": "127.0.0.1", "published": str(port), "target": 8080}]
     return {
@@ -92,7 +94,7 @@ def config(socket: Path, port: int) -> dict[str, Any]:
             },
             "mlflow": {"image": "contender/airflow:local", "build": {}},
             "router": {"image": "nginx:stable-bookworm", "ports": published},
-            "engine-proxy": {"volumes": [{"source": str(socket), "target": "/var/run/docker.sock"}], "image": "a"},
+            "engine-proxy": {"volumes": [{"type": "bind", "target": "/var/run/docker.sock"}], "image": "a"},
         },
         "volumes": {"postgres-data": {"name": VOLUME}},
         "networks": {"models": {"name": "contender_models"}},

@@ -15,10 +15,10 @@ import pytest
 from contender.core.errors import ContenderError, EngineUnavailable
 from contender.core.settings import CHECKOUT
 from contender.stack import env_file
-from contender.stack.checkout import DataMismatch
+from contender.stack.checkout import DataMismatch, MachineUnfit
 from contender.stack.engine import Done, Engine, execute
 from contender.stack.env_file import EnvFileInvalid
-from contender.stack.preflight import MachineUnfit, PortTaken, preflight
+from contender.stack.preflight import PortTaken, preflight
 from tests.unit.stack.machine import Machine
 
 PLENTY = 100 * 10**9
@@ -86,8 +86,19 @@ def test_preflight_engine_of_windows_containers_is_refused(machine: Machine) -> 
 
 
 def test_preflight_too_little_memory_is_refused(machine: Machine) -> None:
-    machine.info(MemTotal=4 * 10**9)
-    assert "expected: 6 GB; got: 4.0 GB" in refused(machine, MachineUnfit, "too little memory")
+    machine.info(MemTotal=3.9e9)
+    assert "expected: 4 GB; got: 3.9 GB" in refused(machine, MachineUnfit, "too little memory")
+
+
+def test_preflight_workers_need_memory_and_leave_the_scheduler_less(machine: Machine) -> None:
+    machine.info(MemTotal=6 * 10**9)
+    ready = preflight(machine.engine(), workers=2, free=plenty)
+    assert ready.engine.env["CONTENDER_SCHEDULER_MEMORY"] == "1g"
+    assert "CONTENDER_SCHEDULER_MEMORY" not in preflight(machine.engine(), free=plenty).engine.env
+    ready = preflight(machine.engine(CONTENDER_SCHEDULER_MEMORY="2g"), workers=2, free=plenty)
+    assert ready.engine.env["CONTENDER_SCHEDULER_MEMORY"] == "2g"
+    with pytest.raises(MachineUnfit, match=r"expected: 7 GB: 4, and 1 for each worker; got: 6\.0 GB"):
+        preflight(machine.engine(), workers=3, free=plenty)
 
 
 @pytest.mark.parametrize(("image", "left", "needed"), [(1, 9, "10 GB to build"), (0, 1, "2 GB")])
@@ -105,9 +116,48 @@ def test_preflight_disk_that_cannot_be_seen_is_a_note(machine: Machine) -> None:
     assert note.startswith("free disk was not checked (10 GB are needed): the engine's folder /var/lib/docker")
 
 
-def test_preflight_engine_elsewhere_leaves_disk_and_port_unchecked(machine: Machine) -> None:
-    machine.answers["context", "inspect"] = Done(0, "ssh://builder")
-    assert len(preflight(machine.engine(), free=lambda _: 0).notes) == 2
+@pytest.mark.parametrize("host", ["ssh://builder", "tcp://127.0.0.1:2375"])
+def test_preflight_engine_elsewhere_is_refused(machine: Machine, host: str) -> None:
+    machine.answers["context", "inspect"] = Done(0, f"{host}\n")
+    assert f"got: {host}" in refused(machine, MachineUnfit, "engine is on another machine")
+
+
+def test_preflight_rootless_engine_is_mounted_by_its_own_socket_as_group_0(machine: Machine, tmp_path: Path) -> None:
+    rootless = tmp_path / "rootless.sock"
+    rootless.touch()
+    machine.answers["context", "inspect"] = Done(0, f"unix://{rootless}\n")
+    machine.info(SecurityOptions=["name=seccomp,profile=default", "name=rootless"])
+    env = preflight(machine.engine(), free=plenty).engine.env
+    assert (env["CONTENDER_DOCKER_SOCKET"], env["CONTENDER_DOCKER_GID"]) == (str(rootless), "0")
+
+
+def test_preflight_socket_and_group_of_the_user_are_left_alone(machine: Machine, tmp_path: Path) -> None:
+    mine = tmp_path / "mine.sock"
+    mine.touch()
+    own = {"CONTENDER_DOCKER_SOCKET": str(mine), "CONTENDER_DOCKER_GID": "77"}
+    env = preflight(machine.engine(**own), free=plenty).engine.env
+    assert own.items() <= env.items()
+
+
+def test_preflight_engine_in_a_virtual_machine_keeps_the_socket_that_it_has_there(machine: Machine) -> None:
+    machine.info(OperatingSystem="Docker Desktop")
+    machine.socket.unlink()
+    env = preflight(machine.engine(), free=plenty).engine.env
+    assert not {"CONTENDER_DOCKER_SOCKET", "CONTENDER_DOCKER_GID"} & set(env)
+
+
+def test_preflight_files_that_containers_cannot_read_are_named(machine: Machine) -> None:
+    folder, mounted = machine.folder, machine.config["services"]["mlflow"].setdefault("volumes", [])
+    for name, mode in {".git": 0o700, "da gs": 0o700, "start.sh": 0o600, "open": 0o755}.items():
+        (folder / name).touch() if name.endswith(".sh") else (folder / name).mkdir()
+        (folder / name).chmod(mode)
+        mounted.append({"type": "bind", "source": str(folder / name), "target": f"/{name}"})
+    mounted.append({"type": "volume", "source": "home", "target": "/home"})
+    with pytest.raises(MachineUnfit, match="cannot read files") as raised:
+        preflight(machine.engine(), free=plenty)
+    assert raised.value.next_step == "chmod -R go+rX 'da gs' start.sh"
+    subprocess.run(["sh", "-c", raised.value.next_step], cwd=folder, check=True)
+    preflight(machine.engine(), free=plenty)
 
 
 @pytest.fixture
