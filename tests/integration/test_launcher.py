@@ -150,6 +150,7 @@ def checkout(client: docker.DockerClient, tmp_path: Path) -> Iterator[Checkout]:
 
 
 def test_up_first_start_tells_each_service_writes_the_env_file_and_shows_the_password_once(checkout: Checkout) -> None:
+    checkout.write(init="sleep 3")  # longer than from one look to the next
     said = checkout.up()
     told = [line.split()[:2] for line in said if " after " in line]
     assert ["airflow-init", "done"] in told

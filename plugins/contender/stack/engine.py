@@ -17,7 +17,7 @@ from contender.stack import env_file
 FILE = "docker-compose.yml"
 SERVED = "label=contender.purpose=served"
 OURS = "label=contender.purpose"
-LAST_LINES = 20
+LAST_LINES, LOOKS = 20, 5
 
 
 class ComposeFailed(ContenderError):
@@ -142,7 +142,11 @@ class Engine:
 
     def containers(self) -> list[dict[str, Any]]:
         """The stack's containers, running or not, as `docker compose ps` has them."""
-        done = self.compose("ps", "--all", "--format", "json")
+        for _ in range(LOOKS):
+            done = self.compose("ps", "--all", "--format", "json")
+            # Compose lists, then asks for each: one that comes or goes in between is no fault.
+            if done.code == 0 or "No such container" not in done.err:
+                break
         text = self.must(done, "the stack's containers cannot be listed", "mend what the last line names").strip()
         if text.startswith("["):  # Compose before 2.21
             return list(json.loads(text))

@@ -1,4 +1,4 @@
-"""How the launcher ends when it is told to."""
+"""How the launcher ends when it is told to, and how it talks to the engine."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from contender.core.settings import CHECKOUT
-from contender.stack.engine import execute
+from contender.stack.engine import Done, Engine, execute
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["ctrl-c", "term"])
@@ -52,3 +52,9 @@ def test_execute_interrupted_while_it_shows_ends_the_command(tmp_path: Path) -> 
     with pytest.raises(Terminated):
         execute(["sh", "-c", "echo begun; exec sleep 60"], tmp_path, dict(os.environ), show)
     assert time.monotonic() - began < 30
+
+
+def test_containers_one_that_goes_during_the_look_is_looked_for_again(tmp_path: Path) -> None:
+    said = [Done(1, "", "Error response from daemon: No such container: 46ce\n"), Done(0, '{"Service": "redis"}\n')]
+    engine = Engine(tmp_path, {}, lambda *_, **__: said.pop(0))
+    assert engine.containers() == [{"Service": "redis"}]
