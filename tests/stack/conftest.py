@@ -65,7 +65,7 @@ class Stack:
         ids += self.docker(
             "ps", "-q", "--filter", f"network={NAME}_models", "--filter", "label=contender.purpose"
         ).split()
-        return list(json.loads(self.docker("inspect", *dict.fromkeys(ids))))
+        return list(json.loads(self.docker("inspect", *dict.fromkeys(ids)))) if ids else []
 
     def service(self, name: str) -> list[str]:
         """Container names of a service."""

@@ -59,8 +59,8 @@ def up(engine: Engine, wanted: Wanted, say: Say, *, free: FreeBytes = free_bytes
     say("Starting")
     scale = ["--scale", f"{WORKER}={workers}"] if workers else []
     try:
-        start_and_wait(ready.engine, ready.config, scale, say)
         _dismiss_workers(ready.engine, wanted, say)
+        start_and_wait(ready.engine, ready.config, scale, say)
         _start_models(ready.engine, say)
     except ContenderError:
         if not ran:
