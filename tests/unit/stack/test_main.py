@@ -48,10 +48,8 @@ def test_execute_interrupted_while_it_shows_ends_the_command(tmp_path: Path) -> 
     def show(_: str) -> None:
         raise Terminated
 
-    began = time.monotonic()
-    with pytest.raises(Terminated):
-        execute(["sh", "-c", "echo begun; exec sleep 60"], tmp_path, dict(os.environ), show)
-    assert time.monotonic() - began < 30
+    with pytest.raises(Terminated):  # or the test's own time-out, which is half as long
+        execute(["sh", "-c", "echo begun; exec sleep 600"], tmp_path, dict(os.environ), show)
 
 
 def test_containers_one_that_goes_during_the_look_is_looked_for_again(tmp_path: Path) -> None:
