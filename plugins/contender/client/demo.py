@@ -77,9 +77,9 @@ def promoted(values: Values) -> str | None:
 
 
 def data_docs(values: Values) -> str:
-    """Path of the first validation report of the run, below Airflow's address."""
+    """Path of the newest month's last validation report of the run, below Airflow's address."""
     tables = dict((values.get(("data.validate", "return_value")) or {}).get("tables", {}))
-    return next((str(table["docs"]) for table in tables.values() if table.get("docs")), "/contender/data_docs/")
+    return max((str(table["docs"]) for table in tables.values() if table.get("docs")), default="/contender/data_docs/")
 
 
 def _asked(model: str, interval: str, values: Values, serve: Callable[[Values], Served]) -> str:

@@ -19,8 +19,14 @@ class Busy(ContenderError):
 
 
 @contextlib.contextmanager
-def lock(home: Path, name: str, *, patience: float = 0.0) -> Iterator[None]:
+def lock(home: Path, name: str, *, what: str = "", patience: float = 0.0) -> Iterator[None]:
     """Hold `<home>/<name>.lock`; the system lets go of it when the process ends, however it ends.
+
+    Args:
+        home: The platform's folder.
+        name: Of the lock.
+        what: What to say when it is held; by default that another `name` is at work.
+        patience: How long to wait for it, in seconds.
 
     Raises:
         Busy: Another process holds it for longer than `patience` seconds.
@@ -32,10 +38,10 @@ def lock(home: Path, name: str, *, patience: float = 0.0) -> Iterator[None]:
             if time.monotonic() >= deadline:
                 file.seek(0)
                 raise Busy(
-                    f"another `{name}` works on this platform",
+                    what or f"another `{name}` works on this platform",
                     where=str(home),
                     got=f"process {file.read().strip() or 'unknown'}",
-                    next_step="wait until it ends, or end it with Ctrl-C",
+                    next_step="wait until it ends, or end it there with Ctrl-C",
                 )
             time.sleep(POLL_SECONDS)
         file.truncate(0)

@@ -19,7 +19,7 @@ from contender.stack.engine import Engine, this_engine
 
 FAILED, INTERRUPTED, TERMINATED = 1, 130, 143
 # One change at a time; a demo may be followed while another terminal reads logs.
-LOCK = "stack"
+LOCK, BUSY = "stack", "another `make up` or `make down` of this checkout is under way"
 STAYS = {
     "up": "What was started stays; `make up` goes on with it, `make down` stops it.",
     "down": "What was stopped stays so; `make down` stops the rest.",
@@ -81,14 +81,14 @@ def _say(line: str) -> None:
 
 
 def _up(engine: Engine, asked: argparse.Namespace) -> int:
-    with lock(settings().home, LOCK):
+    with lock(settings().home, LOCK, what=BUSY):
         lifecycle.up(engine, lifecycle.Wanted(asked.profile, asked.workers), _say)
     return 0
 
 
 def _down(engine: Engine, asked: argparse.Namespace) -> int:
     ask = input if sys.stdin.isatty() else None
-    with lock(settings().home, LOCK):
+    with lock(settings().home, LOCK, what=BUSY):
         lifecycle.down(engine, _say, volumes=asked.volumes, confirmed=asked.yes, ask=ask)
     return 0
 

@@ -61,7 +61,7 @@ def container(engine: Engine, service: str, *, healthy: bool = True) -> str:
             "the stack is not up",
             where=f"service {service}",
             expected="healthy" if healthy else "running",
-            got=f"{rows[0]['State']}, {rows[0].get('Health')}" if rows else "no container",
+            got=", ".join(filter(None, (rows[0]["State"], rows[0].get("Health")))) if rows else "no container",
             next_step="make up",
         )
     return str(rows[0]["Name"])

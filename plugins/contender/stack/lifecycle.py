@@ -58,14 +58,16 @@ def up(engine: Engine, wanted: Wanted, say: Say, *, free: FreeBytes = free_bytes
     ran = {row["Service"] for row in ready.engine.containers() if row["State"] == "running"}
     say("Starting")
     scale = ["--scale", f"{WORKER}={workers}"] if workers else []
+    models: list[str] = []
     try:
         _dismiss_workers(ready.engine, wanted, say)
+        # First of all: they need a second or two, and are ready when the rest is.
+        models = _start_models(ready.engine, say)
         start_and_wait(ready.engine, ready.config, scale, say)
-        _start_models(ready.engine, say)
     except ContenderError:
         if not ran:
             say("Stopping what was started; the data stay")
-            _stop(ready.engine)
+            _stop(ready.engine, models)
         raise
     say(_greeting(ready))
 
@@ -160,12 +162,14 @@ def _dismiss_workers(engine: Engine, wanted: Wanted, say: Say) -> None:
         engine.must(done, "the workers could not be stopped", "try again, or make down and make up")
 
 
-def _start_models(engine: Engine, say: Say) -> None:
+def _start_models(engine: Engine, say: Say) -> list[str]:
+    """Start the models that `down` stopped; returns their containers' names."""
     stopped = engine.models(SERVED, f"network={_models_network(engine)}", "status=exited")
     if stopped:
         say(f"Starting the models served before: {', '.join(stopped)}")
         done = engine.docker("start", *stopped)
         engine.must(done, "a served model could not be started again", "clear the newest run of its deploy DAG")
+    return stopped
 
 
 def _stop(engine: Engine, models: list[str] | None = None) -> None:

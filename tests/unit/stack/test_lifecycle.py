@@ -155,5 +155,6 @@ def test_up_twice_at_once_the_second_says_who_is_at_it(tmp_path: Path) -> None:
     assert second.returncode == 1
     assert second.stdout == ""
     assert (
-        f"Busy: another `stack` works on this platform; where: {tmp_path}; got: process {holder.pid}" in second.stderr
+        "Busy: another `make up` or `make down` of this checkout is under way; "
+        f"where: {tmp_path}; got: process {holder.pid}" in second.stderr in second.stderr
     )
