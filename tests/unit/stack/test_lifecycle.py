@@ -156,5 +156,5 @@ def test_up_twice_at_once_the_second_says_who_is_at_it(tmp_path: Path) -> None:
     assert second.stdout == ""
     assert (
         "Busy: another `make up` or `make down` of this checkout is under way; "
-        f"where: {tmp_path}; got: process {holder.pid}" in second.stderr in second.stderr
+        f"where: {tmp_path}; got: process {holder.pid}" in second.stderr
     )
