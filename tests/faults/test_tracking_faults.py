@@ -100,12 +100,10 @@ def test_mlflow_unreachable_at_start_stops_at_fit_and_names_the_address(
 ) -> None:
     address = f"http://127.0.0.1:{free_port()}"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
-    begun = time.monotonic()
     with left_as_it_was(platform.home), pytest.raises(TrackingUnreachable) as raised:
         chain.call(dag, "train.fit", trials=[0.5], assembled=platform.returned["train.assemble"])
     assert raised.value.where == address
     assert "MLFLOW_TRACKING_URI" in raised.value.next_step
-    assert time.monotonic() - begun < 30
 
 
 @pytest.mark.parametrize("task", ["gate.measure", "promote.release", "score.predict"])

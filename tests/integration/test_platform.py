@@ -9,7 +9,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -91,12 +90,11 @@ def test_scheduler_has_preloaded_what_tasks_import(home: Path) -> None:
 
 
 def test_demo_again_uses_the_running_platform(home: Path) -> None:
-    before, began = pids(home), time.monotonic()
+    before = pids(home)
     again = command(home, "demo", "--model", "toy", "--interval", "2013-07")
     assert again.returncode == 0, again.stderr
     assert pids(home) == before
     assert "Starting" not in again.stdout
-    assert time.monotonic() - began < 60
 
 
 def test_demo_failing_task_names_it_with_its_error_and_log(home: Path) -> None:
