@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from datetime import timedelta
 from pathlib import Path
 
@@ -28,14 +27,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
+# About half a second on two free cores; a product of pairs instead of a join would not end within the time-out.
+@pytest.mark.timeout(120)
 @pytest.mark.parametrize("known_at", [False, True], ids=["by event time", "by known time"])
-def test_retrieval_of_a_year_of_flights_takes_seconds_and_loses_no_row(folder: Path, known_at: bool) -> None:
+def test_retrieval_of_a_year_of_flights_ends_and_loses_no_row(folder: Path, known_at: bool) -> None:
     store = ft.repository(folder / f"repository_{known_at}", FEATURES, folder=folder, **CONFIG)
     frame = ft.entity_frame(KEYS, 336_776, seed=1)
-    began = time.perf_counter()
     got = store.get_historical_features(frame, ft.refs(FEATURES), filter_by_created_timestamp=known_at).to_df()
-    # About half a second on two free cores; the limit only tells a join from a product of pairs.
-    assert time.perf_counter() - began < 30
     assert len(got) == len(frame)
     assert got["origin"].equals(frame["origin"])
 
