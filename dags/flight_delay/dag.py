@@ -17,7 +17,8 @@ with its image and the asset `champion/flight_delay`, which starts the deploymen
 
 from datetime import UTC, datetime
 
-from contender.core.spec import Column, GatePolicy, ModelSpec, Table, Tuning, View, Windows
+from contender.core.policy import GatePolicy
+from contender.core.spec import Column, ModelSpec, Table, Tuning, View, Windows
 from contender.factory import model_dags
 
 SPEC = ModelSpec(

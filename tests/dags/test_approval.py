@@ -12,13 +12,19 @@ from airflow.sdk.exceptions import DownstreamTasksSkipped
 
 from contender.bench.chain import Chain
 from contender.core import decisions
+from contender.core.evidence import Estimate, Evidence, Finding, Verdict
 from contender.core.interval import Interval
-from contender.core.results import Estimate, Evidence, Verdict
 from contender.factory import model_dags
 from flight_delay.dag import SPEC
 
 WHEN = datetime(2014, 1, 2, 3, 4, tzinfo=UTC)
-VERDICT = Verdict(verdict="promote", reasons=("improved: log_loss", "first model"), evidence_digest="e" * 64)
+VERDICT = Verdict(
+    verdict="promote",
+    findings=tuple(
+        Finding(rule="improved", verdict="promote", reason=reason) for reason in ("improved: log_loss", "first model")
+    ),
+    evidence_digest="e" * 64,
+)
 EVIDENCE = Evidence(
     metric="log_loss", reference="version 3", holdout_digest="h" * 64, rows=1234, clusters=7,
     challenger={"log_loss": Estimate(value=0.5), "auc": Estimate(value=0.7)},

@@ -24,10 +24,12 @@ import numpy as np
 from sklearn.metrics import roc_auc_score
 
 from contender.bench.record import record
-from contender.core.results import Evidence
-from contender.core.spec import GatePolicy
-from contender.stages import gate
-from contender.stages.metrics import METRICS, Floats
+from contender.core.evidence import Evidence
+from contender.core.policy import GatePolicy
+from contender.stages.gate.measure import measure
+from contender.stages.gate.metrics import METRICS
+from contender.stages.gate.resampling import Floats
+from contender.stages.gate.rules import decide
 
 COMMAND = "python -m contender.bench.gate"
 DAYS = 15
@@ -50,7 +52,7 @@ class Holdout(NamedTuple):
 
     def evidence(self, seed: int) -> Evidence:
         """What the gate measures here."""
-        return gate.measure(
+        return measure(
             labels=self.labels,
             challenger=self.challenger,
             reference=self.reference,
@@ -86,7 +88,7 @@ def false_promotions(world: str) -> dict[str, float]:
     rng, seen = np.random.default_rng(1), dict.fromkeys((*METRICS, "promoted"), 0)
     for seed in range(HOLDOUTS):
         evidence = simulate(rng, world, DAYS, reference_noise=0.6).evidence(seed)
-        seen["promoted"] += gate.decide(evidence, POLICY).verdict == "promote"
+        seen["promoted"] += decide(evidence, POLICY).verdict == "promote"
         for name, improvement in evidence.improvement.items():
             seen[name] += improvement.low is not None and improvement.low > 0
     return {name: count / HOLDOUTS for name, count in seen.items()}

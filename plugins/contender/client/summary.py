@@ -119,7 +119,7 @@ def _verdict(decided: Facts | None) -> list[str]:
     if decided is None:
         return [_line("verdict", "none was recorded")]
     name = str(decided.get("verdict", "?"))
-    reasons = [_line("", f"  {reason}") for reason in decided.get("reasons", [])]
+    reasons = [_line("", f"  {finding.get('reason', '?')}") for finding in decided.get("findings", [])]
     return [_line("verdict", SPOKEN.get(name, name)), *reasons]
 
 

@@ -24,9 +24,10 @@ from typing import Any, BinaryIO, Literal, Self
 from pydantic import AwareDatetime, Field, ValidationError, field_validator, model_validator
 
 from contender.core.errors import DecisionLogBroken
+from contender.core.evidence import VerdictName
 from contender.core.interval import Interval
 from contender.core.manifest import canonical, digest_of
-from contender.core.results import Result, VerdictName
+from contender.core.results import Result
 from contender.core.settings import settings
 
 # What stands for the hash before the first record.

@@ -6,8 +6,9 @@ import hashlib
 import json
 from typing import Any
 
+from contender.core.evidence import Evidence, Verdict
 from contender.core.interval import Interval
-from contender.core.results import Evidence, ImageProof, Result, Snapshot, Verdict
+from contender.core.results import ImageProof, Result, Snapshot
 
 
 def canonical(value: Any) -> bytes:

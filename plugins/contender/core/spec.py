@@ -10,9 +10,7 @@ from pydantic import AwareDatetime, Field, model_validator
 from contender.core.declared import Declared
 from contender.core.errors import IntervalError
 from contender.core.interval import Interval
-
-Identifier = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{1,62}$")]
-MetricName = Literal["log_loss", "brier", "auc"]
+from contender.core.policy import METRICS_OF, GatePolicy, Identifier
 
 
 class Table(Declared):
@@ -139,30 +137,6 @@ class Tuning(Declared):
     validation_days: int = Field(default=7, ge=1, le=365)
 
 
-class GatePolicy(Declared):
-    """When a challenger replaces the champion.
-
-    Attributes:
-        metric: The metric that decides. Its direction comes from the metric.
-        minimum_improvement: The lower end of the interval of the improvement must exceed this.
-        alpha: One minus the confidence of that interval.
-        resamples: Bootstrap resamples behind it.
-        cluster: Column of the holdout whose values are resampled whole, because their rows are not independent.
-        baseline: What the first model must beat: `prevalence` predicts the training set's label share.
-        minimum_clusters: Fewer clusters than this carry no interval: the verdict is `hold`.
-        require_image: Whether a model may be promoted when no engine was there to build and prove its image.
-    """
-
-    metric: MetricName = "log_loss"
-    minimum_improvement: float = Field(default=0.0, ge=0)
-    alpha: float = Field(default=0.05, gt=0, lt=0.5)
-    resamples: int = Field(default=2000, ge=200, le=100_000)
-    cluster: Identifier = "day"
-    baseline: Literal["prevalence"] = "prevalence"
-    minimum_clusters: int = Field(default=7, ge=2)
-    require_image: bool = False
-
-
 class ModelSpec(Declared):
     """All that the platform needs to know of a model.
 
@@ -215,6 +189,12 @@ class ModelSpec(Declared):
         for name, moment in (("data_from", self.data_from), ("data_until", self.data_until)):
             if moment is not None and moment != moment.astimezone(UTC).replace(day=1, hour=0, minute=0, second=0):
                 raise ValueError(f"{name} {moment} is not the first moment of a month, UTC")
+        foreign = [metric for metric in self.gate.metrics() if metric not in METRICS_OF[self.task]]
+        if foreign:
+            raise ValueError(
+                f"gate: {', '.join(foreign)} cannot be measured of a {self.task} model; "
+                f"there are: {', '.join(METRICS_OF[self.task])}"
+            )
         shortest = {"@monthly": 28, "@quarterly": 90, "@yearly": 365}[self.schedule]
         if self.windows.holdout_starts_after_days >= shortest:
             raise ValueError(

@@ -11,9 +11,9 @@ from airflow.sdk import Context
 
 from contender.core import decisions, naming
 from contender.core.errors import some
+from contender.core.evidence import Evidence, Verdict
 from contender.core.interval import Interval
 from contender.core.manifest import digest_of
-from contender.core.results import Evidence, Verdict
 from contender.core.settings import settings
 from contender.operators.base import ModelOperator, run_interval, run_type
 from contender.operators.train import read_training_set
@@ -42,7 +42,10 @@ class GateMeasure(ModelOperator):
         """Return the evidence; it is logged to the challenger's MLflow run as well."""
         from contender.adapters.lake import digest
         from contender.adapters.tracking import Tracking
-        from contender.stages import gate, train
+        from contender.stages import train
+        from contender.stages.gate.baselines import baseline_scores
+        from contender.stages.gate.firewall import contamination
+        from contender.stages.gate.measure import measure
 
         tracking, policy = Tracking(self.spec.name), self.spec.gate
         _, rows = read_training_set(self.spec.name, self.assembled)
@@ -52,16 +55,16 @@ class GateMeasure(ModelOperator):
         trained_until = Interval.parse(new.about["train"]).end
         challenged = train.scores(new.content, train.inputs(rows, new.columns))
         if old is None or lacking:
-            reference = gate.baseline_scores(policy.baseline, self.fitted["label_share"], len(rows))
+            reference = baseline_scores(policy.baseline, self.fitted["label_share"], len(rows))
         else:
             reference = train.scores(old.content, train.inputs(rows, old.columns))
-        contaminated = gate.contamination(
+        contaminated = contamination(
             trained_until, Interval.parse(old.about["train"]).end if old else trained_until,
             Interval.parse(self.assembled["holdout"]).start,
         )  # fmt: skip
         if lacking:
             contaminated = f"the champion needs columns that the holdout lacks: {some(lacking)}; keep them in the spec"
-        evidence = gate.measure(
+        evidence = measure(
             labels=rows[self.spec.label], challenger=challenged, reference=reference, clusters=rows[policy.cluster],
             policy=policy, reference_name=f"version {champion.version}" if champion else policy.baseline,
             holdout_digest=digest(rows), seed=self.spec.seed,
@@ -95,10 +98,10 @@ class GateDecide(BaseBranchOperator, ModelOperator):
 
     def choose_branch(self, context: Context) -> str:
         """The task of the verdict: `gate.promote`, `gate.hold` or `gate.reject`."""
-        from contender.stages import gate
+        from contender.stages.gate.rules import decide
 
         evidence, policy = Evidence.model_validate(self.evidence), self.spec.gate
-        verdict = gate.decide(evidence, policy)
+        verdict = decide(evidence, policy)
         for reason in verdict.reasons:
             self.log.info("%s: %s", verdict.verdict, reason)
         record_decision(self.spec.name, context, "decision", self.fitted["version"], run_interval(context, self.spec),

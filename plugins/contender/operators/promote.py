@@ -14,9 +14,10 @@ from airflow.sdk import Asset, Context, Param
 
 from contender.core import naming
 from contender.core.errors import PromotionRefused
+from contender.core.evidence import Evidence, Finding, Verdict
 from contender.core.interval import Interval
 from contender.core.manifest import Release, digest_of
-from contender.core.results import Evidence, ImageProof, Result, Snapshot, Verdict
+from contender.core.results import ImageProof, Result, Snapshot
 from contender.operators.base import ModelOperator, run_interval
 from contender.operators.gate import record_decision
 
@@ -56,8 +57,8 @@ The gate says **{{ said.verdict }}**: {{ seen.rows }} rows in {{ seen.clusters }
 | {{ '%+.4f' % better.value }} \
 | {% if better.low is none %}none{% else %}{{ '%+.4f' % better.low }} to {{ '%+.4f' % better.high }}{% endif %} |
 {% endfor %}
-{% for reason in said.reasons -%}
-- {{ reason }}
+{% for finding in said.findings -%}
+- {{ finding.reason }}
 {% endfor %}
 """
 
@@ -112,9 +113,8 @@ class PromoteApprove(ApprovalOperator, ModelOperator):
     def _record(self, context: Context, given: Answer, when: datetime) -> None:
         gate = Verdict.model_validate(self.verdict)
         approved = given.answer == self.APPROVE
-        verdict = Verdict(
-            verdict="promote" if approved else "reject", reasons=(str(given),), evidence_digest=gate.evidence_digest
-        )
+        finding = Finding(rule="approved", verdict="promote" if approved else "reject", reason=str(given))
+        verdict = Verdict(verdict=finding.verdict, findings=(finding,), evidence_digest=gate.evidence_digest)
         record_decision(
             self.spec.name, context, "decision" if approved else "override", self.fitted["version"],
             run_interval(context, self.spec), verdict, digest_of(self.spec.gate.model_dump(mode="json")),
@@ -195,7 +195,8 @@ class PromoteRelease(ModelOperator):
         """The gate's verdict and, where a person was asked, who approved."""
         if not isinstance(self.approval, dict):
             return verdict
-        return verdict.model_copy(update={"reasons": (*verdict.reasons, str(Answer.model_validate(self.approval)))})
+        approved = Finding(rule="approved", verdict="promote", reason=str(Answer.model_validate(self.approval)))
+        return verdict.model_copy(update={"findings": (*verdict.findings, approved)})
 
     def _require_servable(self, release: Release) -> None:
         if self.spec.gate.require_image and release.image is None:

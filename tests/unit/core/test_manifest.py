@@ -5,9 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from contender.core.evidence import Estimate, Evidence, Finding, Verdict
 from contender.core.interval import Interval
 from contender.core.manifest import Release, canonical, digest_of
-from contender.core.results import Estimate, Evidence, ImageProof, Snapshot, Verdict
+from contender.core.results import ImageProof, Snapshot
 
 
 @given(value=st.dictionaries(st.text(), st.one_of(st.none(), st.integers(), st.floats(allow_nan=False), st.text())))
@@ -54,7 +55,9 @@ def test_release_survives_json_with_the_same_digest() -> None:
             champion=figures,
             improvement=figures,
         ),
-        verdict=Verdict(verdict="hold", reasons=("why",), evidence_digest="e"),
+        verdict=Verdict(
+            verdict="hold", findings=(Finding(rule="improved", verdict="hold", reason="why"),), evidence_digest="e"
+        ),
         image=ImageProof(
             image="contender/x:3", digest="i", model_digest="m", answered=5, largest_difference=0.0, size_mb=200.0
         ),

@@ -7,7 +7,8 @@ import pytest
 
 from contender.core.errors import IntervalError, SpecError
 from contender.core.interval import Interval
-from contender.core.spec import Column, GatePolicy, ModelSpec, Table, View, Windows
+from contender.core.policy import GatePolicy
+from contender.core.spec import Column, ModelSpec, Table, View, Windows
 
 WINDOWS: dict[str, Any] = {"history_days": 180, "holdout_starts_after_days": 14, "gap_hours": 24, "lookback_days": 28}
 DATA_FROM = datetime(2013, 1, 1, tzinfo=UTC)

@@ -8,8 +8,10 @@ import sklearn.metrics
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from contender.stages import metrics
-from contender.stages.metrics import METRICS, Codes, Flags, Floats
+from contender.stages.gate import resampling
+from contender.stages.gate.metrics import METRICS, brier
+from contender.stages.gate.pairs import auc as pairs_of
+from contender.stages.gate.resampling import Codes, Flags, Floats
 
 SKLEARN = {
     "log_loss": sklearn.metrics.log_loss,
@@ -57,7 +59,7 @@ def test_statistics_when_rows_are_permuted_are_bit_for_bit_the_same(
 ) -> None:
     labels, scores, codes, clusters = holdout
     order = np.random.default_rng(seed).permutation(len(labels))
-    weights = metrics.draw(clusters, 20, seed)
+    weights = resampling.draw(clusters, 20, seed)
     before = METRICS[name].statistics(labels, scores, codes, clusters).at(weights)
     after = METRICS[name].statistics(labels[order], scores[order], codes[order], clusters).at(weights)
     assert np.array_equal(before, after, equal_nan=True)
@@ -77,7 +79,7 @@ def test_auc_with_many_rows_and_ties_over_blocks_equals_sklearn() -> None:
     labels = rng.random(20_000) < 0.3
     scores = np.round(rng.normal(size=20_000) + labels, 2) / 20 + 0.5
     codes = rng.integers(0, 30, 20_000)
-    pairs = metrics.auc(labels, scores, codes, 30)
+    pairs = pairs_of(labels, scores, codes, 30)
     assert pairs.at(np.ones((1, 30)))[0] == pytest.approx(sklearn.metrics.roc_auc_score(labels, scores), abs=1e-12)
     assert (pairs.concordant * 2 == np.rint(pairs.concordant * 2)).all()
 
@@ -101,11 +103,11 @@ def test_auc_value_of_one_class_is_nan() -> None:
 
 
 def test_draw_with_a_seed_gives_whole_resamples_and_repeats() -> None:
-    weights = metrics.draw(9, 50, seed=4)
+    weights = resampling.draw(9, 50, seed=4)
     assert weights.shape == (50, 9)
     assert (weights.sum(axis=1) == 9).all()
-    assert np.array_equal(weights, metrics.draw(9, 50, seed=4))
-    assert not np.array_equal(weights, metrics.draw(9, 50, seed=5))
+    assert np.array_equal(weights, resampling.draw(9, 50, seed=4))
+    assert not np.array_equal(weights, resampling.draw(9, 50, seed=5))
 
 
 def test_estimate_of_independent_rows_agrees_with_the_textbook_interval() -> None:
@@ -113,7 +115,7 @@ def test_estimate_of_independent_rows_agrees_with_the_textbook_interval() -> Non
     labels = rng.random(400) < 0.4
     scores = rng.uniform(0.05, 0.95, 400)
     losses = np.square(scores - labels)
-    got = metrics.estimate(metrics.brier(labels, scores, np.arange(400), 400), metrics.draw(400, 4000, 0), 0.05)
+    got = resampling.estimate(brier(labels, scores, np.arange(400), 400), resampling.draw(400, 4000, 0), 0.05)
     assert got is not None
     assert got.value == pytest.approx(losses.mean())
     assert got.high is not None
@@ -122,7 +124,7 @@ def test_estimate_of_independent_rows_agrees_with_the_textbook_interval() -> Non
 
 def test_estimate_without_resamples_has_no_interval() -> None:
     labels, scores, codes = _rows(clusters=3, each=20)
-    got = metrics.estimate(metrics.brier(labels, scores, codes, 3), np.empty((0, 3)), 0.05)
+    got = resampling.estimate(brier(labels, scores, codes, 3), np.empty((0, 3)), 0.05)
     assert got is not None
     assert (got.low, got.high) == (None, None)
 
@@ -130,7 +132,7 @@ def test_estimate_without_resamples_has_no_interval() -> None:
 def test_estimate_of_auc_where_one_cluster_holds_all_positives_has_no_interval() -> None:
     labels, scores, codes = _rows(clusters=8, each=20)
     labels &= codes == 0
-    got = metrics.estimate(metrics.auc(labels, scores, codes, 8), metrics.draw(8, 500, 0), 0.05)
+    got = resampling.estimate(pairs_of(labels, scores, codes, 8), resampling.draw(8, 500, 0), 0.05)
     assert got is not None
     assert got.low is None
 
@@ -139,7 +141,7 @@ def test_estimate_of_two_clusters_has_no_finite_reach_and_no_interval() -> None:
     labels, scores, codes = _rows(clusters=2, each=64)
     labels = np.arange(128) % 4 == 0
     scores = np.where(codes == 0, 0.25, 0.5)
-    got = metrics.estimate(metrics.brier(labels, scores, codes, 2), metrics.draw(2, 500, 0), 0.05)
+    got = resampling.estimate(brier(labels, scores, codes, 2), resampling.draw(2, 500, 0), 0.05)
     assert got is not None
     assert got.low is None
 

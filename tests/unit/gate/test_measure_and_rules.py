@@ -10,10 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contender.core.errors import DataError, NoLabels
+from contender.core.evidence import Estimate, Evidence
 from contender.core.manifest import digest_of
-from contender.core.results import Estimate, Evidence
-from contender.core.spec import GatePolicy, MetricName
-from contender.stages import gate
+from contender.core.policy import GatePolicy, MetricName
+from contender.stages.gate.baselines import baseline_scores
+from contender.stages.gate.firewall import contamination
+from contender.stages.gate.measure import measure
+from contender.stages.gate.rules import JUDGEMENT, VALIDITY, decide
 
 POLICY = GatePolicy(resamples=200)
 DAY = datetime(2013, 6, 1, tzinfo=UTC)
@@ -39,7 +42,7 @@ def _holdout(*, seed: int = 0, days: int = 12, each: int = 60, skill: float = 1.
 
 def _measure(holdout: dict[str, Any], policy: GatePolicy = POLICY, **more: Any) -> Evidence:
     given_names: dict[str, Any] = {"reference_name": "champion", "holdout_digest": "d", "seed": 7} | more
-    return gate.measure(**holdout, policy=policy, **given_names)
+    return measure(**holdout, policy=policy, **given_names)
 
 
 def _evidence(low: float | None, high: float | None, **more: Any) -> Evidence:
@@ -64,8 +67,8 @@ def test_gate_with_a_better_challenger_promotes_and_swapped_rejects(metric: Metr
         holdout["reference"] = _logistic(np.log(holdout["reference"]) + 2 * noise)
     swapped = holdout | {"challenger": holdout["reference"], "reference": holdout["challenger"]}
     better, worse = _measure(holdout, policy), _measure(swapped, policy)
-    assert gate.decide(better, policy).verdict == "promote"
-    assert gate.decide(worse, policy).verdict == "reject"
+    assert decide(better, policy).verdict == "promote"
+    assert decide(worse, policy).verdict == "reject"
     assert better.rows == 720
     assert better.clusters == 12
     for name, improvement in better.improvement.items():
@@ -98,17 +101,17 @@ def test_gate_with_equal_scores_holds_at_exactly_zero() -> None:
     holdout = _holdout()
     evidence = _measure(holdout | {"challenger": holdout["reference"]})
     assert evidence.improvement["log_loss"] == Estimate(value=0, low=0, high=0)
-    assert gate.decide(evidence, POLICY).verdict == "hold"
+    assert decide(evidence, POLICY).verdict == "hold"
 
 
 def test_gate_with_the_same_model_holds_whatever_the_figures() -> None:
-    verdict = gate.decide(_measure(_holdout(), same_model=True), POLICY)
+    verdict = decide(_measure(_holdout(), same_model=True), POLICY)
     assert verdict.verdict == "hold"
     assert any(reason.startswith("same model") for reason in verdict.reasons)
 
 
 def test_gate_with_a_contaminated_holdout_holds_whatever_the_figures() -> None:
-    verdict = gate.decide(_measure(_holdout(), contaminated="the champion knew these rows"), POLICY)
+    verdict = decide(_measure(_holdout(), contaminated="the champion knew these rows"), POLICY)
     assert verdict.verdict == "hold"
     assert "the champion knew these rows" in verdict.reasons[0]
 
@@ -119,7 +122,7 @@ def test_gate_with_one_class_in_the_holdout_holds_and_says_so(metric: MetricName
     policy, holdout = GatePolicy(metric=metric), _holdout()
     evidence = _measure(holdout | {"labels": np.full(720, label)}, policy)
     assert "auc" not in evidence.improvement
-    verdict = gate.decide(evidence, policy)
+    verdict = decide(evidence, policy)
     assert verdict.verdict == "hold"
     assert verdict.reasons[-1] == f"no interval: all 720 labels of the holdout are {label}"
 
@@ -129,7 +132,7 @@ def test_gate_with_one_class_in_the_holdout_holds_and_says_so(metric: MetricName
 def test_gate_with_too_few_clusters_holds_and_says_so(days: int, reference: str) -> None:
     evidence = _measure(_holdout(days=days), reference_name=reference)
     assert evidence.improvement["log_loss"].low is None
-    verdict = gate.decide(evidence, POLICY)
+    verdict = decide(evidence, POLICY)
     assert verdict.verdict == "hold"
     assert verdict.reasons[-1] == f"no interval: the holdout has {days} clusters of day, at least 7 are needed"
 
@@ -137,7 +140,7 @@ def test_gate_with_too_few_clusters_holds_and_says_so(days: int, reference: str)
 def test_gate_on_auc_with_all_positives_in_one_cluster_holds() -> None:
     holdout, policy = _holdout(), GatePolicy(metric="auc")
     holdout["labels"][60:] = 0
-    verdict = gate.decide(_measure(holdout, policy), policy)
+    verdict = decide(_measure(holdout, policy), policy)
     assert verdict.verdict == "hold"
     assert "some resamples of the 12 clusters carry no value of auc" in verdict.reasons[-1]
 
@@ -201,7 +204,7 @@ def test_decide_by_the_interval_of_the_improvement(
     low: float | None, high: float | None, reference: str, verdict: str
 ) -> None:
     policy = GatePolicy(minimum_improvement=0.01)
-    decided = gate.decide(_evidence(low, high, reference=reference), policy)
+    decided = decide(_evidence(low, high, reference=reference), policy)
     assert decided.verdict == verdict
     if low is not None:
         assert f"[{low:+.4f}, {high:+.4f}] at 95%" in decided.reasons[-1]
@@ -217,15 +220,15 @@ def test_decide_by_the_interval_of_the_improvement(
     ids=["other metric", "too few clusters", "metric absent"],
 )
 def test_decide_on_evidence_that_does_not_fit_the_policy_holds(more: dict[str, Any], reason: str) -> None:
-    decided = gate.decide(_evidence(0.1, 0.2, **more), POLICY)
+    decided = decide(_evidence(0.1, 0.2, **more), POLICY)
     assert decided.verdict == "hold"
     assert reason in decided.reasons[-1]
 
 
 def test_decide_says_one_line_for_each_rule_and_names_the_evidence() -> None:
     evidence = _evidence(0.1, 0.2)
-    decided = gate.decide(evidence, POLICY)
-    assert len(decided.reasons) == len(gate.VALIDITY) + len(gate.JUDGEMENT)
+    decided = decide(evidence, POLICY)
+    assert len(decided.reasons) == len(VALIDITY) + len(JUDGEMENT)
     assert decided.evidence_digest == digest_of(evidence.facts())
 
 
@@ -238,23 +241,23 @@ def test_gate_on_equal_skill_promotes_about_as_rarely_as_alpha_says() -> None:
         labels = (rng.random(300) < _logistic(logit)).astype(int)
         noisy = [_logistic(logit + rng.normal(0, 0.5, 15)[day] + rng.normal(0, 0.3, 300)) for _ in range(2)]
         holdout = {"labels": labels, "challenger": noisy[0], "reference": noisy[1], "clusters": day}
-        promoted += gate.decide(_measure(holdout), POLICY).verdict == "promote"
+        promoted += decide(_measure(holdout), POLICY).verdict == "promote"
     assert promoted <= 12, "expected 5 of 200; more than 12 has a probability below 0.002"
 
 
 def test_baseline_scores_of_prevalence_are_the_training_share() -> None:
-    assert gate.baseline_scores("prevalence", 0.24, 3).tolist() == [0.24, 0.24, 0.24]
+    assert baseline_scores("prevalence", 0.24, 3).tolist() == [0.24, 0.24, 0.24]
 
 
 @pytest.mark.parametrize("share", [0.0, 1.0, float("nan")])
 def test_baseline_scores_of_one_class_refuse(share: float) -> None:
     with pytest.raises(DataError, match="one class only"):
-        gate.baseline_scores("prevalence", share, 3)
+        baseline_scores("prevalence", share, 3)
 
 
 def test_baseline_scores_of_an_unknown_kind_refuse() -> None:
     with pytest.raises(DataError, match="'oracle'"):
-        gate.baseline_scores("oracle", 0.5, 3)
+        baseline_scores("oracle", 0.5, 3)
 
 
 @pytest.mark.parametrize(
@@ -273,6 +276,6 @@ def test_baseline_scores_of_an_unknown_kind_refuse() -> None:
     ],
 )
 def test_contamination_names_the_model_at_fault(challenger: Any, champion: Any, start: Any, reason: str) -> None:
-    said = gate.contamination(challenger, champion, start)
+    said = contamination(challenger, champion, start)
     assert bool(said) == bool(reason)
     assert reason in said

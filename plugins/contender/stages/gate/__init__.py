@@ -1,0 +1,1 @@
+"""The gate: challenger and champion on one untouched holdout, and the verdict."""
