@@ -46,7 +46,11 @@ def test_dag_folder_parsed_imports_no_heavy_library() -> None:
 
 BROKEN: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "unknown field": ('title="', 'titel="', ("unknown field 'titel'", "did you mean 'title'?")),
-    "wrong metric": ('metric="log_loss"', 'metric="accuracy"', ("gate", "'log_loss', 'brier' or 'auc'", "'accuracy'")),
+    "wrong metric": (
+        'metric="log_loss"',
+        'metric="r2"',
+        ("gate", "r2 cannot be measured of a binary", "log_loss, brier"),
+    ),
     "impossible window": (
         "holdout_starts_after_days=14",
         "holdout_starts_after_days=40",

@@ -21,11 +21,13 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 from sklearn.metrics import roc_auc_score
 
 from contender.bench.record import record
 from contender.core.evidence import Evidence
 from contender.core.policy import GatePolicy
+from contender.stages.gate.holdout import Holdout
 from contender.stages.gate.measure import measure
 from contender.stages.gate.metrics import METRICS
 from contender.stages.gate.resampling import Floats
@@ -42,7 +44,7 @@ WORLDS: dict[str, Callable[[np.random.Generator, int], Floats]] = {
 }
 
 
-class Holdout(NamedTuple):
+class Simulated(NamedTuple):
     """Rows of one simulated holdout: labels, days, and the scores of the challenger and of its reference."""
 
     labels: Any
@@ -52,19 +54,18 @@ class Holdout(NamedTuple):
 
     def evidence(self, seed: int) -> Evidence:
         """What the gate measures here."""
-        return measure(
+        holdout = Holdout(
+            task="binary",
             labels=self.labels,
             challenger=self.challenger,
             reference=self.reference,
             clusters=self.days,
-            policy=POLICY,
-            reference_name="champion",
-            holdout_digest="simulated",
-            seed=seed,
+            frame=pd.DataFrame(index=range(len(self.days))),
         )
+        return measure(holdout, POLICY, reference="champion", holdout_digest="simulated", seed=seed)
 
 
-def simulate(rng: np.random.Generator, world: str, days: int, *, reference_noise: float) -> Holdout:
+def simulate(rng: np.random.Generator, world: str, days: int, *, reference_noise: float) -> Simulated:
     """Draw a holdout of 20 to 100 rows a day.
 
     Args:
@@ -80,7 +81,7 @@ def simulate(rng: np.random.Generator, world: str, days: int, *, reference_noise
         1 / (1 + np.exp(-known - rng.normal(0, noise, days)[day] - rng.normal(0, 0.5, len(day))))
         for noise in (0.6, reference_noise)
     ]
-    return Holdout(labels, day, *scores)
+    return Simulated(labels, day, *scores)
 
 
 def false_promotions(world: str) -> dict[str, float]:
@@ -116,7 +117,7 @@ def evidence_cost(rows: int = 1_000_000, days: int = 30, rounds: int = 5) -> dic
     known = rng.normal(size=rows) - 1.2
     labels = rng.random(rows) < 1 / (1 + np.exp(-known))
     ours, theirs = (1 / (1 + np.exp(-known - rng.normal(size=rows))) for _ in range(2))
-    holdout = Holdout(labels, rng.integers(0, days, rows), ours, theirs)
+    holdout = Simulated(labels, rng.integers(0, days, rows), ours, theirs)
     costs: dict[str, list[float]] = {"evidence_s": [], "roc_auc_score_s": []}
     for _ in range(rounds):
         for name, work in (

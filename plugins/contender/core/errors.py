@@ -15,6 +15,7 @@ ContenderError
 ├── EngineCallRefused         a call that the engine is not to be asked
 ├── ImageFailed               the image could not be built or started
 ├── GoldenRequestsFailed      the served model answers otherwise than the trained one
+├── SelfTestFailed            the gate got a case wrong whose outcome is known
 ├── PromotionRefused          the alias may not be moved
 ├── ReleaseMissing            a version has no release manifest
 ├── ImageMissing              the engine has the image of a release no more
@@ -124,6 +125,10 @@ class ImageFailed(ContenderError):
 
 class GoldenRequestsFailed(ContenderError):
     """The served model answers otherwise than the trained one."""
+
+
+class SelfTestFailed(ContenderError):
+    """The gate got a case wrong whose outcome is known; nothing was decided."""
 
 
 class PromotionRefused(ContenderError):

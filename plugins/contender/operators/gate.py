@@ -45,10 +45,12 @@ class GateMeasure(ModelOperator):
         from contender.stages import train
         from contender.stages.gate.baselines import baseline_scores
         from contender.stages.gate.firewall import contamination
+        from contender.stages.gate.holdout import Holdout
         from contender.stages.gate.measure import measure
+        from contender.stages.gate.self_test import require_passed, self_test
 
         tracking, policy = Tracking(self.spec.name), self.spec.gate
-        _, rows = read_training_set(self.spec.name, self.assembled)
+        training, rows = read_training_set(self.spec.name, self.assembled)
         challenger, champion = tracking.version(self.fitted["version"]), tracking.aliased(naming.CHAMPION)
         new, old = tracking.stored(challenger), tracking.stored(champion) if champion else None
         lacking = sorted({column.name for column in old.columns} - set(rows.columns)) if old else []
@@ -64,12 +66,19 @@ class GateMeasure(ModelOperator):
         )  # fmt: skip
         if lacking:
             contaminated = f"the champion needs columns that the holdout lacks: {some(lacking)}; keep them in the spec"
-        evidence = measure(
-            labels=rows[self.spec.label], challenger=challenged, reference=reference, clusters=rows[policy.cluster],
-            policy=policy, reference_name=f"version {champion.version}" if champion else policy.baseline,
-            holdout_digest=digest(rows), seed=self.spec.seed,
-            same_model=champion is not None and champion.digest == challenger.digest, contaminated=contaminated,
+        reference_name = f"version {champion.version}" if champion else policy.baseline
+        holdout = Holdout(
+            task=self.spec.task, labels=rows[self.spec.label], challenger=challenged, reference=reference,
+            clusters=rows[policy.cluster], frame=rows, inputs=tuple(column.name for column in new.columns),
+            training=training, label=self.spec.label,
         )  # fmt: skip
+        checks = self_test(holdout, policy, reference=reference_name, seed=self.spec.seed)
+        require_passed(checks, f"{self.spec.name} version {challenger.version}")
+        evidence = measure(
+            holdout, policy, reference=reference_name, holdout_digest=digest(rows), seed=self.spec.seed,
+            contaminated=contaminated, challenger_digest=challenger.digest,
+            reference_digest=champion.digest if champion else policy.baseline,
+        ).model_copy(update={"self_test": checks})  # fmt: skip
         tracking.log_evidence(
             self.fitted["run_id"], challenger,
             {f"improvement_{name}": found.value for name, found in evidence.improvement.items()}, evidence.facts(),

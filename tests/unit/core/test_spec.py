@@ -74,9 +74,9 @@ def test_column_with_impossible_bounds_is_refused(facts: dict[str, Any], message
         Column(**({"name": "age", "source": "request"} | facts))
 
 
-def test_gate_policy_with_an_unknown_metric_names_the_known_ones() -> None:
-    with pytest.raises(SpecError, match=r"'log_loss', 'brier' or 'auc'.*got: 'rmse'"):
-        GatePolicy(metric="rmse")
+def test_spec_with_a_metric_of_another_task_names_those_of_its_own() -> None:
+    with pytest.raises(SpecError, match=r"rmse cannot be measured of a binary model; there are: log_loss, brier, auc"):
+        _spec(gate=GatePolicy(metric="rmse"))
 
 
 def test_windows_with_a_gap_longer_than_the_history_are_refused() -> None:

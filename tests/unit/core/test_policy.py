@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from contender.core.errors import SpecError
+from contender.core.policy import Budgets, FairnessRule, GatePolicy, Guardrail, SliceRule
+
+
+def test_gate_policy_with_an_unknown_metric_names_the_known_ones() -> None:
+    with pytest.raises(SpecError, match=r"'log_loss', 'brier'.* or 'bias'.*got: 'logloss'"):
+        GatePolicy(metric="logloss")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("facts", "message"),
+    [
+        ({"margin": 0.01, "minimum_improvement": 0.01}, "set one of them"),
+        ({"guardrails": (Guardrail(metric="log_loss", margin=0),)}, "other metrics than 'log_loss'"),
+        ({"guardrails": (Guardrail(metric="auc", margin=0),) * 2}, "each once; got .'auc', 'auc'."),
+        ({"slices": (SliceRule(column="origin"),) * 2}, "slices must name each column once"),
+        ({"fairness": (FairnessRule(column="sex", max_difference=0.1),) * 2}, "fairness must name each column once"),
+        ({"alpha": 0.5}, "where: alpha"),
+        ({"resamples": 100}, "where: resamples"),
+        ({"max_single_feature_power": 0.5}, "where: max_single_feature_power"),
+    ],
+    ids=lambda value: "" if isinstance(value, str) else " and ".join(value),
+)
+def test_gate_policy_that_contradicts_itself_is_refused_by_name(facts: dict[str, Any], message: str) -> None:
+    with pytest.raises(SpecError, match=message):
+        GatePolicy(**facts)
+
+
+def test_gate_policy_names_the_deciding_metric_before_its_guardrails() -> None:
+    guardrails = (Guardrail(metric="auc", margin=0.01), Guardrail(metric="brier", margin=0))
+    assert GatePolicy(metric="log_loss", guardrails=guardrails).metrics() == ("log_loss", "auc", "brier")
+
+
+def test_gate_policy_by_one_column_and_two_measures_is_accepted() -> None:
+    measures: tuple[Any, ...] = ("selection_rate", "true_positive_rate")
+    rules = tuple(FairnessRule(column="sex", measure=measure, max_difference=0.1) for measure in measures)
+    assert GatePolicy(fairness=rules).fairness == rules
+
+
+def test_budgets_are_limited_where_any_limit_is_set() -> None:
+    assert not Budgets().limited()
+    assert Budgets(max_image_mb=900).limited()
