@@ -29,7 +29,7 @@ from contender.core.evidence import Evidence
 from contender.core.policy import GatePolicy
 from contender.stages.gate.holdout import Holdout
 from contender.stages.gate.measure import measure
-from contender.stages.gate.metrics import METRICS
+from contender.stages.gate.metrics import METRICS as ALL
 from contender.stages.gate.resampling import Floats
 from contender.stages.gate.rules import decide
 
@@ -38,6 +38,7 @@ DAYS = 15
 HOLDOUTS = 1000
 TRUTH_DAYS = 20_000
 POLICY = GatePolicy()
+METRICS = ALL["binary"]
 WORLDS: dict[str, Callable[[np.random.Generator, int], Floats]] = {
     "normal": lambda rng, days: rng.normal(0.0, 0.5, days),
     "heavy-tailed": lambda rng, days: rng.lognormal(0.0, 1.0, days) - 1.6,

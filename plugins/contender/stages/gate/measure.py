@@ -50,13 +50,12 @@ def measure(
     """
     rows, alpha = checked(holdout), policy.alpha / 2 ** (look - 1)
     why_not = _no_interval(rows, policy)
-    weights = np.empty((0, rows.clusters))
-    if not why_not:
-        weights = resampling.draw(rows.clusters, policy.resamples, seed)
+    codes, groups = resampling.grouped(rows.codes, rows.clusters, seed)
+    weights = np.empty((0, groups)) if why_not else resampling.draw(groups, policy.resamples, seed)
     figures: dict[str, dict[str, Estimate]] = {"challenger": {}, "champion": {}, "improvement": {}}
-    for name, metric in METRICS.items():
+    for name, metric in METRICS[holdout.task].items():
         own, other = (
-            metric.statistics(rows.labels, scores, rows.codes, rows.clusters)
+            metric.statistics(rows.labels, scores, codes, groups, rows.scale)
             for scores in (rows.challenger, rows.reference)
         )
         compared = {"challenger": own, "champion": other, "improvement": metric.improvement(own, other)}

@@ -45,7 +45,7 @@ class Pairs:
         return divide(gained - lost, positives * negatives)
 
 
-def auc(labels: Flags, scores: Floats, codes: Codes, clusters: int) -> Pairs:
+def count(labels: Flags, scores: Floats, codes: Codes, clusters: int) -> Pairs:
     """Count the concordant pairs of every two clusters in O(n log n + n·BLOCK + n·clusters/BLOCK).
 
     With the negatives in order of score, a positive lies above the first `k` of them. How many of these belong to
