@@ -73,12 +73,29 @@ def test_append_of_the_same_again_adds_nothing(log: Path) -> None:
 
 @pytest.mark.parametrize(
     "more",
-    [{"run": "run 9"}, {"kind": "promotion"}, {"subject": "4"}, {"verdict": "hold"}, {"evidence_digest": "f" * 64}],
-    ids=["other run", "other kind", "other subject", "other verdict", "other evidence"],
+    [
+        {"run": "run 9"},
+        {"kind": "promotion"},
+        {"inputs": {"image": "i"}},
+        {"subject": "4"},
+        {"verdict": "hold"},
+        {"evidence_digest": "f" * 64},
+    ],
+    ids=["other run", "other kind", "other inputs", "other subject", "other verdict", "other evidence"],
 )
 def test_append_of_anything_else_adds_a_record(log: Path, more: dict[str, Any]) -> None:
     assert append(log, _decision(**({"subject": "2", "run": "run 2"} | more))).sequence == 6
     assert len(verify(log)) == 6
+
+
+def test_append_of_a_promotion_again_adds_nothing_whatever_else_it_says(log: Path) -> None:
+    first = append(log, _decision(kind="promotion", subject="2", run="run 2"))
+    append(log, _decision(subject="3", run="run 3", verdict="hold"))
+    again = append(log, _decision(kind="promotion", subject="2", run="run 2", evidence_digest="f" * 64))
+    assert again == first
+    append(log, _decision(kind="promotion", subject="3", run="run 3"))
+    back = append(log, _decision(kind="promotion", subject="2", run="run 2"))
+    assert back.sequence == 9, "the alias came back from another version: a promotion of its own"
 
 
 def test_append_keeps_times_in_utc(tmp_path: Path) -> None:
@@ -197,9 +214,20 @@ def test_verify_without_a_log_refuses(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "more",
-    [{"kind": "override", "reasons": ()}, {"reasons": (" ",)}, {"verdict": None}, {"actor": ""}, {"run": ""}],
-    ids=["override without reason", "blank reason", "no verdict", "nobody", "no run"],
-)
+    [
+        {"kind": "override", "reasons": ()},
+        {"kind": "override", "verdict": None},
+        {"reasons": (" ",)},
+        {"verdict": None},
+        {"actor": ""},
+        {"run": ""},
+        {"inputs": {"challenger": ""}},
+        {"kind": "look", "inputs": {"challenger": "c", "reference": "r"}},
+        {"kind": "look", "inputs": {"challenger": "c"}, "holdout": Interval.parse("2013-05")},
+    ],
+    ids=["override without reason", "override without verdict", "blank reason", "no verdict", "nobody", "no run",
+         "empty digest", "look at no window", "look at one model"],
+)  # fmt: skip
 def test_decision_that_says_too_little_is_refused(more: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         _decision(**more)
@@ -229,14 +257,14 @@ def test_append_from_two_processes_keeps_one_chain(tmp_path: Path) -> None:
 
 
 def test_main_without_a_log_says_so_and_exits_0(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert decisions.main(tmp_path / "decisions") == 0
+    assert decisions.main(tmp_path / "decisions", tmp_path / "releases") == 0
     assert capsys.readouterr().out.startswith("no decision log yet")
 
 
 def test_main_with_one_broken_log_names_it_and_exits_1(log: Path, capsys: pytest.CaptureFixture[str]) -> None:
     append(log.with_name("churn.jsonl"), _decision(model="churn"))
     log.write_bytes(log.read_bytes().replace(b"gate", b"nobody", 1))
-    assert decisions.main(log.parent) == 1
+    assert decisions.main(log.parent, log.parents[1] / "releases") == 1
     printed = capsys.readouterr()
     assert printed.out.startswith("churn: chain intact, 1 records")
     assert "flight_delay: BROKEN: record 1 was changed" in printed.err

@@ -29,6 +29,7 @@ from mlflow.models import infer_signature
 from sqlalchemy.exc import SQLAlchemyError
 
 from contender.core.errors import BundleBroken, ContenderError, TrackingUnreachable
+from contender.core.manifest import MANIFEST
 from contender.core.settings import settings
 from contender.core.spec import Column
 
@@ -39,7 +40,6 @@ INPUTS_TAG = "contender.inputs"
 ORPHANED_AFTER_MS = 24 * 60 * 60 * 1000
 DIGEST_TAG = "contender.model_digest"
 BUNDLE = "bundle"
-MANIFEST = "release.json"
 SERVED_WITH = ["onnxruntime"]
 
 

@@ -1,149 +1,158 @@
-"""The decision log: what was decided, promoted or overridden, by whom and on which evidence; never changed again.
+"""The decision log: what was looked at, decided, promoted or overridden, by whom and on which evidence.
 
-One file for each model, one JSON line for each record, chained by hashes: a record holds the hash of the one before
-it, so that a changed, missing or moved record breaks the chain where it happened. A chain alone cannot show that its
-newest records were cut off, or that all of it was written anew: compare the last hash with one kept elsewhere
-for that.
+One file for each model, one JSON line for each record, never changed again and chained by hashes: a record holds the
+hash of the one before it, so that a changed, missing or moved record breaks the chain where it happened. A chain alone
+cannot show that its newest records were cut off, or that all of it was written anew. For that each release manifest
+keeps the hash of the record that it rests on (`decision_hash`), and a log that lacks one of them is broken. What this
+cannot show: that records newer than the last promoted decision were cut off or written anew, or that log and manifests
+were changed together. Keep the last hash that the command prints, or the manifests, elsewhere for that.
 
     python -m contender.core.decisions
 
-checks every log below `settings().decisions`.
+checks every log below `settings().decisions` against itself and against the manifests below `settings().releases`.
 """
 
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, Literal, Self
+from typing import BinaryIO
 
-from pydantic import AwareDatetime, Field, ValidationError, field_validator, model_validator
+from pydantic import ValidationError
 
 from contender.core.errors import DecisionLogBroken
-from contender.core.evidence import VerdictName
-from contender.core.interval import Interval
-from contender.core.manifest import canonical, digest_of
-from contender.core.results import Result
+from contender.core.manifest import MANIFEST, canonical
+from contender.core.records import GENESIS, Decision, Record
 from contender.core.settings import settings
 
-# What stands for the hash before the first record.
-GENESIS = "0" * 64
+__all__ = ["GENESIS", "Decision", "Log", "Record", "anchors_of", "append", "look", "main", "transaction", "verify"]
 
 
-class Decision(Result):
-    """What is to be put on record.
-
-    Attributes:
-        model: Whose log it belongs to.
-        kind: `decision` (the gate's verdict), `promotion` (the alias was moved), `override` (a person's word
-            against the gate's; needs a reason and a verdict).
-        subject: What it is about, e.g. the model version.
-        actor: Who or what decided or acted.
-        interval: The run's interval; `None` outside a run.
-        verdict: What was decided; `None` where `kind` says it all.
-        reasons: One line each.
-        evidence_digest, policy_digest: SHA-256 of what the decision rests on; empty where it rests on none.
-        run: The DAG run, or whatever else identifies one attempt.
-        time: When it counts from; given by the caller, never read from a clock. Kept in UTC.
-    """
-
-    model: str = Field(min_length=1)
-    kind: Literal["decision", "promotion", "override"]
-    subject: str = Field(min_length=1)
-    actor: str = Field(min_length=1)
-    interval: Interval | None = None
-    verdict: VerdictName | None = None
-    reasons: tuple[str, ...] = ()
-    evidence_digest: str = ""
-    policy_digest: str = ""
-    run: str = Field(min_length=1)
-    time: AwareDatetime
-
-    @field_validator("time")
-    @classmethod
-    def _utc(cls, value: AwareDatetime) -> AwareDatetime:
-        return value.astimezone(UTC)
-
-    @model_validator(mode="after")
-    def _says_why(self) -> Self:
-        if self.kind != "promotion" and self.verdict is None:
-            raise ValueError(f"a record of kind {self.kind!r} needs a verdict")
-        if self.kind != "promotion" and not any(reason.strip() for reason in self.reasons):
-            raise ValueError(f"a record of kind {self.kind!r} needs at least one reason")
-        return self
-
-
-class Record(Decision):
-    """A decision in its place in the log.
+@dataclass
+class Log:
+    """A decision log that this process alone may write; see `transaction`.
 
     Attributes:
-        sequence: 1 for the first record of the log.
-        previous: Hash of the record before; 64 zeros for the first.
-        hash: SHA-256 of the canonical JSON of all other fields, hexadecimal.
+        path: Its file.
+        records: Its verified records, those of this transaction included.
     """
 
-    sequence: int = Field(ge=1)
-    previous: str
-    hash: str
+    path: Path
+    records: tuple[Record, ...]
+    _file: BinaryIO
 
-    def decision(self) -> Decision:
-        """What was put on record, without its place."""
-        return Decision(**{name: getattr(self, name) for name in Decision.model_fields})
+    def append(self, decision: Decision) -> Record:
+        """Put a decision on record, once.
+
+        Returns:
+            The record in its place. Where it is on record already, that record, so that a task that runs again adds
+            nothing. A decision or an override is, where the newest of the same run, kind and subject says the same
+            (its time aside); where that says otherwise, both stand. A promotion is, where the newest promotion of the
+            log is of the same run and subject, whatever else it says: the alias moves once. A look is, where there
+            ever was one at the same comparison.
+
+        Raises:
+            DecisionLogBroken: The log is another model's; nothing was written.
+        """
+        if self.path.stem != decision.model:
+            whose = f"the log of {decision.model}"
+            raise _broken(
+                self.path, "the record is not for this log", expected=whose, got=self.path.name,
+                next_step=f"use {whose}",
+            )  # fmt: skip
+        placed = _on_record(decision, self.records)
+        if placed is None:
+            placed = Record.after(self.records[-1] if self.records else None, decision)
+            self._file.write(canonical(placed.facts()) + b"\n")
+            self._file.flush()
+            self.records = (*self.records, placed)
+        # Also where nothing was added: the writer of the line may have been killed before it came this far.
+        os.fsync(self._file.fileno())
+        _sync_folder(self.path.parent)
+        return placed
+
+    def basis(self, run: str, subject: str) -> Record | None:
+        """The newest decision or override of a run about a subject: what a promotion rests on."""
+        about = [record for record in self.records if (record.run, record.subject) == (run, subject)]
+        return next((record for record in reversed(about) if record.kind in {"decision", "override"}), None)
 
 
-def append(path: Path, record: Decision) -> Record:
-    """Put a decision on record, once.
+@contextmanager
+def transaction(path: Path) -> Iterator[Log]:
+    """Hold a log alone: whatever is read and done in the block, no other writer of this log comes between.
 
-    The log is checked, written and synced to disk under an exclusive lock. The half-written line of a writer that was
-    killed is dropped first: its caller was never told that it is on record.
+    The kernel lets go of the lock when the block ends and also when the process is killed. Inside the block add records
+    by the log's own `append`: the functions of this module would wait for the lock that the block holds.
 
     Args:
         path: The log, `<settings().decisions>/<model>.jsonl`; made with its folder where it does not exist.
-        record: The decision.
-
-    Returns:
-        The record in its place. Where the newest record of the same run, kind and subject says the same (its time
-        aside), that record: a task that runs again adds nothing. Where it says otherwise, both stand.
 
     Raises:
-        DecisionLogBroken: The log's chain does not hold, or the log is another model's; nothing was written.
+        DecisionLogBroken: The log's chain does not hold; nothing was written. The half-written line of a writer that
+            was killed does not break it and is dropped: its caller was never told that it is on record.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a+b") as log, _locked(log, fcntl.LOCK_EX):
-        lines, torn = _lines(log)
-        records = _chain(path, lines)
-        if path.stem != record.model:
-            whose = f"the log of {record.model}"
-            raise _broken(
-                path, "the record is not for this log", expected=whose, got=path.name, next_step=f"use {whose}"
-            )
+    # The lock ends with the file, after whatever was still to be written.
+    with path.open("a+b") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        lines, torn = _lines(file)
+        log = Log(path, _chain(path, lines), file)
         if torn:
-            os.ftruncate(log.fileno(), sum(len(line) + 1 for line in lines))
-        placed = _on_record(record, records)
-        if placed is None:
-            placed = _placed(record, records[-1] if records else None)
-            log.write(canonical(placed.facts()) + b"\n")
-            log.flush()
-        # Also where nothing was added: the writer of the line may have been killed before it came this far.
-        os.fsync(log.fileno())
-        _sync_folder(path.parent)
-    return placed
+            os.ftruncate(file.fileno(), sum(len(line) + 1 for line in lines))
+        yield log
 
 
-def verify(path: Path) -> tuple[Record, ...]:
+def append(path: Path, decision: Decision) -> Record:
+    """Put one decision on record, once; see `Log.append` and `transaction`."""
+    with transaction(path) as log:
+        return log.append(decision)
+
+
+def look(path: Path, decision: Decision) -> int:
+    """Put a look on record, before anything is measured, and return its number: 1 is the first.
+
+    The number is how many comparisons of this model the log holds, up to and with this one, on holdout windows that
+    overlap its own. A comparison is known by its inputs' digests, its window and its policy's digest: the same again
+    is the same look and keeps its number; another policy, other rows or a longer window are another chance to pass,
+    so another look.
+
+    Args:
+        path: The log.
+        decision: Of kind `look`.
+
+    Raises:
+        ValueError: It is of another kind.
+        DecisionLogBroken: See `transaction` and `Log.append`.
+    """
+    if decision.kind != "look":
+        raise ValueError(f"a look is a record of kind 'look', not {decision.kind!r}")
+    with transaction(path) as log:
+        placed = log.append(decision)
+        looks = [record for record in log.records[: placed.sequence] if record.kind == "look"]
+        return sum(record.overlaps(placed) for record in looks)
+
+
+def verify(path: Path, anchors: Mapping[str, str] | None = None) -> tuple[Record, ...]:
     """Check the whole chain and return its records.
+
+    Args:
+        path: The log.
+        anchors: Hashes that the log must hold, each with where it is kept.
 
     Raises:
         DecisionLogBroken: A record was changed, is missing, stands in the wrong place or cannot be read; the message
-            names its sequence number.
+            names its sequence number, or where the hash of a missing one is kept.
     """
     if not path.exists():
         raise _broken(path, "there is no log", expected="a file", got="none")
-    with path.open("rb") as log, _locked(log, fcntl.LOCK_SH):
+    with path.open("rb") as log:
+        fcntl.flock(log, fcntl.LOCK_SH)
         lines, torn = _lines(log)
     records = _chain(path, lines)
     if torn:
@@ -154,24 +163,54 @@ def verify(path: Path) -> tuple[Record, ...]:
             got=f"{len(torn)} bytes without an end of line",
             next_step="run the task that was killed again: it drops the half line and writes the record anew",
         )
+    held = {record.hash for record in records}
+    for anchor, where in (anchors or {}).items():
+        if anchor not in held:
+            raise _broken(
+                path,
+                f"the record that {where} rests on is missing: the log was cut off or written anew",
+                expected=f"a record with hash {anchor}",
+                got=f"{len(records)} records without it",
+            )
     return records
 
 
-def main(folder: Path) -> int:
+def anchors_of(releases: Path) -> dict[str, str]:
+    """Hashes of records that the manifests of one model keep, each with the manifest's path.
+
+    Args:
+        releases: The model's folder, `<settings().releases>/<model>`. Manifests from before hashes were kept have none.
+
+    Raises:
+        DecisionLogBroken: A manifest cannot be read, so that it is not known what the log must hold.
+    """
+    anchors = {}
+    for manifest in sorted(releases.glob(f"*/{MANIFEST}")):
+        try:
+            anchor = json.loads(manifest.read_bytes()).get("decision_hash")
+        except (ValueError, AttributeError) as error:
+            raise _broken(manifest, "a manifest cannot be read", expected="JSON", got=str(error)) from error
+        if anchor:
+            anchors[anchor] = str(manifest)
+    return anchors
+
+
+def main(folder: Path, releases: Path) -> int:
     """Verify every log of a folder, print a line each, and return the exit code: 1 if any is broken."""
-    logs = sorted(folder.glob("*.jsonl"))
-    if not logs:
+    logs = {log.stem for log in folder.glob("*.jsonl")}
+    released = {manifest.parents[1].name for manifest in releases.glob(f"*/*/{MANIFEST}")}
+    if not logs | released:
         print(f"no decision log yet in {folder}")
     broken = 0
-    for log in logs:
+    for model in sorted(logs | released):
         try:
-            records = verify(log)
+            records = verify(folder / f"{model}.jsonl", anchors_of(releases / model))
         except DecisionLogBroken as error:
             broken += 1
-            print(f"{log.stem}: BROKEN: {error}", file=sys.stderr)
+            print(f"{model}: BROKEN: {error}", file=sys.stderr)
         else:
             newest = records[-1].hash if records else GENESIS
-            print(f"{log.stem}: chain intact, {len(records)} records, last hash {newest}")
+            print(f"{model}: chain intact, {len(records)} records, last hash {newest}")
     return 1 if broken else 0
 
 
@@ -182,8 +221,8 @@ def _chain(path: Path, lines: list[bytes]) -> tuple[Record, ...]:
     previous = GENESIS
     for expected, record in enumerate(raw, start=1):
         place = f"{path}, line {expected}"
-        if record.hash != _hash_of(record):
-            raise _broken(place, f"record {record.sequence} was changed", expected=record.hash, got=_hash_of(record))
+        if record.hash != (computed := record.computed_hash()):
+            raise _broken(place, f"record {record.sequence} was changed", expected=record.hash, got=computed)
         if record.sequence != expected:
             what = f"record {expected} is {'not in its place' if expected in numbers else 'missing'}"
             raise _broken(place, what, expected=f"sequence {expected} in line {expected}", got=record.sequence)
@@ -215,26 +254,20 @@ def _read(path: Path, number: int, line: bytes) -> Record:
     return record
 
 
-def _placed(decision: Decision, last: Record | None) -> Record:
-    place = {"sequence": last.sequence + 1 if last else 1, "previous": last.hash if last else GENESIS}
-    fields: dict[str, Any] = {name: getattr(decision, name) for name in Decision.model_fields} | place
-    unsealed = Record(**fields, hash="")
-    return unsealed.model_copy(update={"hash": _hash_of(unsealed)})
-
-
-def _hash_of(record: Record) -> str:
-    return digest_of(record.model_dump(mode="json", exclude={"hash"}))
-
-
 def _on_record(decision: Decision, records: tuple[Record, ...]) -> Record | None:
-    """The newest record of the same run, kind and subject, if it says the same."""
-    key = (decision.run, decision.kind, decision.subject)
-    same = [record for record in records if (record.run, record.kind, record.subject) == key]
-    return same[-1] if same and _content(same[-1]) == _content(decision) else None
+    """The record that says this already; see `Log.append`."""
+    alike = [record for record in records if record.kind == decision.kind]
+    about = (decision.run, decision.subject)
+    if decision.kind == "look":
+        return next((record for record in alike if _comparison(record) == _comparison(decision)), None)
+    if decision.kind == "promotion":
+        return alike[-1] if alike and (alike[-1].run, alike[-1].subject) == about else None
+    same = [record for record in alike if (record.run, record.subject) == about]
+    return same[-1] if same and same[-1].says_the_same(decision) else None
 
 
-def _content(decision: Decision) -> dict[str, Any]:
-    return decision.model_dump(include=Decision.model_fields.keys() - {"time"})
+def _comparison(look: Decision) -> tuple[object, ...]:
+    return look.inputs, look.holdout, look.policy_digest
 
 
 def _lines(log: BinaryIO) -> tuple[list[bytes], bytes]:
@@ -242,16 +275,6 @@ def _lines(log: BinaryIO) -> tuple[list[bytes], bytes]:
     log.seek(0)
     *lines, torn = log.read().split(b"\n")
     return lines, torn
-
-
-@contextmanager
-def _locked(log: BinaryIO, how: int) -> Iterator[None]:
-    """Hold an advisory lock; the kernel releases it also when the process is killed."""
-    fcntl.flock(log, how)
-    try:
-        yield
-    finally:
-        fcntl.flock(log, fcntl.LOCK_UN)
 
 
 def _sync_folder(folder: Path) -> None:
@@ -274,4 +297,4 @@ def _broken(where: object, what: str, *, expected: object, got: object, next_ste
 
 
 if __name__ == "__main__":
-    raise SystemExit(main(settings().decisions))
+    raise SystemExit(main(settings().decisions, settings().releases))

@@ -76,6 +76,10 @@ class Interval(BaseModel):
     def __contains__(self, moment: datetime) -> bool:
         return self.start <= moment < self.end
 
+    def overlaps(self, other: Interval) -> bool:
+        """Whether both have a moment in common."""
+        return self.start < other.end and other.start < self.end
+
     def __str__(self) -> str:
         return f"{_short(self.start)}/{_short(self.end)}"
 

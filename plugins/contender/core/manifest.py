@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+from operator import not_
 from typing import Any
+
+from pydantic import Field
 
 from contender.core.evidence import Evidence, Verdict
 from contender.core.interval import Interval
 from contender.core.results import ImageProof, Result, Snapshot
+
+MANIFEST = "release.json"
 
 
 def canonical(value: Any) -> bytes:
@@ -38,6 +43,8 @@ class Release(Result):
         run_id: The MLflow run.
         evidence, verdict: What the gate saw and said.
         image: The proven image; `None` where no engine was there, with the reason in `image_skipped`.
+        decision_hash: Hash of the record of the decision log that the release rests on, so that a log that was cut off
+            or written anew is found. Manifests from before it was kept lack it.
     """
 
     model: str
@@ -58,3 +65,4 @@ class Release(Result):
     verdict: Verdict
     image: ImageProof | None
     image_skipped: str = ""
+    decision_hash: str = Field(default="", exclude_if=not_)
