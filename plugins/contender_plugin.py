@@ -17,7 +17,7 @@ async def pages(scope: Any, receive: Any, send: Any) -> None:
 
 
 class ContenderPlugin(AirflowPlugin):
-    """Validation reports at `/contender/data_docs/`, behind Airflow's login, their entry in the navigation; timetables.
+    """Validation and decision reports below `/contender/`, behind Airflow's login, in the navigation; timetables.
 
     A scheduler that does not know a DAG's timetable by its plugin does not know the DAG.
     """
@@ -32,5 +32,12 @@ class ContenderPlugin(AirflowPlugin):
             "destination": "nav",
             "category": "browse",
             "url_route": "data-docs",
-        }
+        },
+        {
+            "name": "Decision reports",
+            "href": "/contender/reports/",
+            "destination": "nav",
+            "category": "browse",
+            "url_route": "decision-reports",
+        },
     ]

@@ -40,6 +40,8 @@ INPUTS_TAG = "contender.inputs"
 ORPHANED_AFTER_MS = 24 * 60 * 60 * 1000
 DIGEST_TAG = "contender.model_digest"
 BUNDLE = "bundle"
+REPORT = "report"
+REPORT_TAG = "contender.report_digest"
 SERVED_WITH = ["onnxruntime"]
 
 
@@ -284,6 +286,23 @@ class Tracking:
             for name, value in metrics.items():
                 self.client.log_metric(run_id, name, value, model_id=model_id)
             self.client.log_dict(run_id, dict(report), "evidence.json")
+
+    def log_report(self, run_id: str, texts: Mapping[str, str]) -> None:
+        """Keep the report of a decision with the run that was decided on, over an older one.
+
+        Args:
+            run_id: The run.
+            texts: Page, card and figures, by their names below the run's folder of the report.
+        """
+        with _reachable():
+            for name, text in texts.items():
+                self.client.log_text(run_id, text, f"{REPORT}/{name}")
+
+    def describe(self, version: str, description: str, report_digest: str) -> None:
+        """Give a version its card, and the digest of the page that says the same."""
+        with _reachable():
+            self.client.update_model_version(self.model, version, description)
+        self.tag(version, {REPORT_TAG: report_digest})
 
     def bundle(self, version: Version, to: Path) -> Path:
         """Copy a version's bundle into a folder and return it.

@@ -68,6 +68,11 @@ class Settings:
         """Folder of the decision logs."""
         return self.home / "decisions"
 
+    @property
+    def reports(self) -> Path:
+        """Folder of the decision reports, one folder for each model."""
+        return self.home / "reports"
+
 
 def settings(root: Path = CHECKOUT) -> Settings:
     """Read the environment now, so that a test or a worker can set it before the first use.

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Protocol, cast
 
 from airflow.sdk import BaseOperator, BaseOperatorLink, Context
+from airflow.sdk.configuration import conf
 from pendulum import instance
 
 from contender.core.errors import IntervalError
@@ -38,6 +39,11 @@ class PushedLink(BaseOperatorLink):
         from airflow.sdk.execution_time.xcom import XCom  # the configured backend, chosen when it is imported
 
         return str(XCom.get_value(ti_key=ti_key, key=self.xcom_key) or "")
+
+
+def address(page: str) -> str:
+    """Full address of one of the platform's own pages; without `[api] base_url` only what follows the host."""
+    return str(conf.get("api", "base_url", fallback="") or "").rstrip("/") + page
 
 
 class ModelOperator(BaseOperator):

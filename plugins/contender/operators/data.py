@@ -7,13 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from airflow.sdk import Context
-from airflow.sdk.configuration import conf
 
 from contender.core import naming
 from contender.core.interval import Interval
 from contender.core.settings import settings
 from contender.core.spec import Table
-from contender.operators.base import ModelOperator, PushedLink, run_interval
+from contender.operators.base import ModelOperator, PushedLink, address, run_interval
 
 
 class DataDocsLink(PushedLink):
@@ -46,10 +45,10 @@ class DataValidate(ModelOperator):
         checked = [(table, month, *self._check(table, frames[table.name], month))
                    for table in self.spec.tables for month in self._slices(table, months)]  # fmt: skip
         critical = {f"{table.name} {month}": found.critical for table, month, _, found in checked}
-        pages = {f"{table.name} {month}": _address(self._docs(table, month)) for table, month, _, _ in checked}
+        pages = {f"{table.name} {month}": address(_page(self._docs(table, month))) for table, month, _, _ in checked}
         failed = [pages[name] for name, lines in critical.items() if lines]
         folder = self.settings.data_docs / self.spec.name / f"{interval.start:%Y-%m-%d}"
-        link = failed[0] if failed else f"{_address(folder)}/"
+        link = failed[0] if failed else f"{address(_page(folder))}/"
         context["ti"].xcom_push(key=self.operator_extra_links[0].xcom_key, value=link)
         data.require_valid(critical, pages)
         for table, month, rows, found in checked:
@@ -137,11 +136,6 @@ class DataLoad(ModelOperator):
 def _page(report: Path) -> str:
     """Where Airflow's web server shows a report, or a folder of them."""
     return f"/contender/data_docs/{report.relative_to(settings().data_docs)}"
-
-
-def _address(report: Path) -> str:
-    """The page's full address; without `[api] base_url` only what follows the host."""
-    return str(conf.get("api", "base_url", fallback="") or "").rstrip("/") + _page(report)
 
 
 def _staged(model: str, table: str) -> str:

@@ -37,7 +37,8 @@ def test_settings_without_environment_lie_in_the_checkout() -> None:
 def test_settings_with_a_home_put_everything_written_below_it(clean: pytest.MonkeyPatch, tmp_path: Path) -> None:
     clean.setenv("CONTENDER_HOME", str(tmp_path))
     found = settings()
-    assert {found.data_docs.parent, found.releases.parent, found.decisions.parent} == {tmp_path}
+    below = (found.data_docs, found.releases, found.decisions, found.reports)
+    assert {folder.parent for folder in below} == {tmp_path}
     assert found.online_store == str(tmp_path / "online" / "online.db")
     assert found.lake == str(tmp_path / "lake")
     assert found.optuna_storage == f"sqlite:///{tmp_path}/optuna.db"

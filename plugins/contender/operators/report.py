@@ -1,0 +1,101 @@
+"""The report of a decision, written when it falls and again when a person answered or the champion was replaced."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+from typing import Any
+
+from airflow.sdk import Context
+
+from contender.core import decisions
+from contender.core.evidence import Evidence, Verdict
+from contender.core.interval import Interval
+from contender.core.manifest import digest_of
+from contender.core.results import Snapshot
+from contender.operators.base import ModelOperator, PushedLink, address, run_interval
+
+
+class ReportLink(PushedLink):
+    """The report of the task's decision."""
+
+    name = "Decision report"
+
+
+def write_report(
+    task: ModelOperator, context: Context, *, assembled: Any, fitted: Any, evidence: Evidence, verdict: Verdict
+) -> str:
+    """Write the report of this run's decision as of now: the page, its artefacts in MLflow, the version's card.
+
+    A run and its evidence have one page; what is on record of the run by now stands in it. The page is written and
+    linked first: it is there even where MLflow is not. A version that is the champion already keeps its card.
+
+    Args:
+        task: The task that decided or acted.
+        context: Its context.
+        assembled: What `TrainAssemble` returned.
+        fitted: What `TrainFit` returned.
+        evidence, verdict: What the gate saw and said, without what people said since.
+
+    Returns:
+        The page's address.
+
+    Raises:
+        DecisionLogBroken: What followed cannot be told from a log that does not hold.
+        TrackingUnreachable: MLflow does not answer.
+    """
+    from contender.adapters.tracking import Tracking
+    from contender.stages.report.card import card, description
+    from contender.stages.report.facts import Report
+    from contender.stages.report.figures import figures
+    from contender.stages.report.page import page
+
+    model, run = task.spec.name, context["dag_run"].run_id
+    log = task.settings.decisions / f"{model}.jsonl"
+    records = decisions.verify(log) if log.exists() else ()
+    report = Report(
+        evidence=evidence, verdict=verdict, policy=task.spec.gate,
+        provenance=_provenance(task, context, assembled, fitted),
+        followed=tuple(record for record in records if record.run == run),
+    )  # fmt: skip
+    drawings = figures(report)
+    text = page(report, drawings)
+    about = report.provenance
+    name = (
+        f"{about.interval.start:%Y-%m-%d}_version-{about.version}_{digest_of([run, verdict.evidence_digest])[:12]}.html"
+    )
+    _write(task.settings.reports / model / name, text)
+    where = address(f"/contender/reports/{model}/{name}")
+    context["ti"].xcom_push(key=ReportLink().xcom_key, value=where)
+    words = card(report, where)
+    tracking = Tracking(model)
+    pictures = {f"figures/{drawing.name}.svg": drawing.svg for drawing in drawings}
+    tracking.log_report(about.mlflow_run, {"report.html": text, "model_card.md": words, **pictures})
+    if not evidence.same_model:
+        tracking.describe(about.version, description(words), hashlib.sha256(text.encode()).hexdigest())
+    task.log.info("decision report: %s", where)
+    return where
+
+
+def _provenance(task: ModelOperator, context: Context, assembled: Any, fitted: Any) -> Any:
+    from contender.adapters.revision import lock_digest
+    from contender.stages.report.facts import Provenance
+
+    spec = task.spec
+    return Provenance(
+        model=spec.name, version=str(fitted["version"]), title=spec.title, owner=spec.owner,
+        doc=str(task.dag.doc_md or "").strip(), interval=run_interval(context, spec),
+        train=Interval.parse(assembled["train"]), holdout=Interval.parse(assembled["holdout"]),
+        training_set=Snapshot.model_validate(assembled["training_set"]),
+        code_revision=task.code_revision(context), lock_digest=lock_digest(), mlflow_run=fitted["run_id"],
+        dag_run=context["dag_run"].run_id, parameters=fitted["parameters"], seed=spec.seed,
+    )  # fmt: skip
+
+
+def _write(path: Path, text: str) -> None:
+    """Write the page whole or not at all: it may be open in a browser."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_suffix(".tmp")
+    unfinished.write_text(text, encoding="utf-8")
+    os.replace(unfinished, path)

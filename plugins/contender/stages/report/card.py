@@ -1,0 +1,66 @@
+"""The model card: what the registry says of a version, from the same facts as the report.
+
+Its headings follow Mitchell et al. 2019, "Model Cards for Model Reporting".
+"""
+
+from __future__ import annotations
+
+import re
+
+from contender.core.evidence import SliceFigures
+from contender.stages.report.facts import Report
+from contender.stages.report.page import environment
+
+LISTED = 5
+# The registry's database takes no longer description.
+LIMIT = 5000
+CUT = "\n\n*Cut here: the whole card is `model_card.md` among the artefacts of the version's run.*\n"
+# Characters that mean something in Markdown. `_` and `-` inside words mean nothing and stay readable.
+MARKS = re.compile(r"([\\`*\[\]{}()#+!|~$])")
+
+
+def card(report: Report, address: str = "") -> str:
+    """Make the card. Pure: the same facts, the same text.
+
+    Args:
+        report: What it tells.
+        address: Of the report's page, or empty.
+
+    Returns:
+        Markdown. Names, reasons and comments are escaped; the model's own documentation is Markdown and is not.
+    """
+    with_figures = [found for found in report.evidence.slices if found.improvement is not None]
+    template = environment()
+    template.filters |= {"plain": plain, "code": code}
+    text = template.get_template("card.md.j2").render(
+        report=report, seen=report.evidence, verdict=report.verdict, policy=report.policy, of=report.provenance,
+        address=address, worst=sorted(with_figures, key=_low)[:LISTED], measured=len(with_figures),
+        unmeasured=len(report.evidence.slices) - len(with_figures),
+    )  # fmt: skip
+    return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
+
+
+def description(text: str) -> str:
+    """The card as long as the registry takes it, cut after a whole line and saying so."""
+    if len(text) <= LIMIT:
+        return text
+    return text[: LIMIT - len(CUT)].rsplit("\n", 1)[0] + CUT
+
+
+def plain(value: object) -> str:
+    """Text that is nothing but text in Markdown, on one line."""
+    line = " ".join(str(value).split())
+    return MARKS.sub(r"\\\1", line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;"))
+
+
+def code(value: object) -> str:
+    """Text as code."""
+    line = " ".join(str(value).split())
+    return "`" + line.replace("`", "'") + "`"
+
+
+def _low(found: SliceFigures) -> float:
+    seen = found.improvement
+    if seen is None:
+        return 0.0
+    return seen.value if seen.low is None else seen.low

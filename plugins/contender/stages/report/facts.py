@@ -1,0 +1,118 @@
+"""What a report tells: the decision, what it rests on, where the models and rows come from, and what followed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from contender.core.decisions import Record
+from contender.core.evidence import Estimate, Evidence, Finding, Verdict, VerdictName
+from contender.core.interval import Interval
+from contender.core.policy import GatePolicy
+from contender.core.results import Result, Snapshot
+
+
+class Provenance(Result):
+    """Where the challenger comes from. The digests of both models are in the evidence.
+
+    Attributes:
+        model, version: The challenger's name and version in the registry.
+        title, owner, doc: What the model is for and who answers for it; `doc` is Markdown, or empty.
+        interval, train, holdout: The run's interval and the two windows cut from it.
+        training_set: Snapshot of the rows it was trained and measured on.
+        code_revision, lock_digest: Of the model's code and of the environment.
+        mlflow_run, dag_run: The runs that fitted it and decided on it.
+        parameters, seed: What the estimator was fitted with.
+    """
+
+    model: str
+    version: str
+    title: str
+    owner: str
+    doc: str = ""
+    interval: Interval
+    train: Interval
+    holdout: Interval
+    training_set: Snapshot
+    code_revision: str
+    lock_digest: str
+    mlflow_run: str
+    dag_run: str
+    parameters: dict[str, Any]
+    seed: int
+
+
+class MetricRow(NamedTuple):
+    """One metric of the evidence and what the policy asks of it.
+
+    Attributes:
+        metric: Its name.
+        part: `decides`, `guardrail` or `told` (measured, asked nothing of).
+        challenger, champion, improvement: Its figures; `None` where there are none.
+        limit: The improvement's lower end must lie above it; `None` for a metric that is only told.
+    """
+
+    metric: str
+    part: str
+    challenger: Estimate | None
+    champion: Estimate | None
+    improvement: Estimate | None
+    limit: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """All that page, figures and card are made of.
+
+    Attributes:
+        evidence, verdict, policy: What the gate saw, said, and was asked.
+        provenance: Where the challenger comes from.
+        followed: Records of the run in the decision log, oldest first.
+    """
+
+    evidence: Evidence
+    verdict: Verdict
+    policy: GatePolicy
+    provenance: Provenance
+    followed: tuple[Record, ...] = ()
+
+    @property
+    def override(self) -> Record | None:
+        """The newest word of a person against the gate's, or `None`."""
+        return next((record for record in reversed(self.followed) if record.kind == "override"), None)
+
+    @property
+    def promotion(self) -> Record | None:
+        """The record of the alias's move, or `None`."""
+        return next((record for record in reversed(self.followed) if record.kind == "promotion"), None)
+
+    @property
+    def stands(self) -> VerdictName:
+        """What holds after all: the override's verdict where there is one, otherwise the gate's."""
+        return (self.override and self.override.verdict) or self.verdict.verdict
+
+    @property
+    def decisive(self) -> tuple[Finding, ...]:
+        """The findings that made the verdict what it is: all of its own strictness."""
+        return tuple(finding for finding in self.verdict.findings if finding.verdict == self.verdict.verdict)
+
+    def metrics(self) -> tuple[MetricRow, ...]:
+        """The deciding metric, then guardrails, then what was measured besides."""
+        policy, seen = self.policy, self.evidence
+        limits: dict[str, float] = {
+            policy.metric: policy.minimum_improvement if policy.margin is None else -policy.margin
+        }
+        limits |= {guardrail.metric: -guardrail.margin for guardrail in policy.guardrails}
+        told = {*seen.challenger, *seen.champion, *seen.improvement} - limits.keys()
+        return tuple(
+            MetricRow(
+                name, self._part(name), seen.challenger.get(name), seen.champion.get(name), seen.improvement.get(name),
+                limits.get(name),
+            )
+            for name in (*limits, *sorted(told))
+        )  # fmt: skip
+
+    def _part(self, metric: str) -> str:
+        if metric == self.policy.metric:
+            return "decides"
+        return "guardrail" if metric in self.policy.metrics() else "told"
