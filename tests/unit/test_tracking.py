@@ -179,3 +179,16 @@ def test_tracking_of_a_server_that_is_not_there_names_it(monkeypatch: pytest.Mon
         monkeypatch.setenv(f"MLFLOW_{name}", value)
     with pytest.raises(TrackingUnreachable, match=r"MLflow does not answer; where: http://127\.0\.0\.1:1"):
         Tracking("toy")
+
+
+def test_report_is_kept_with_its_run_and_the_version_gets_card_and_digest(tracking: Tracking, tmp_path: Path) -> None:
+    version, _ = train(tracking, "one")
+    tracking.log_report(version.run_id, {"report.html": "<p>first</p>", "figures/metrics.svg": "<svg/>"})
+    tracking.log_report(version.run_id, {"report.html": "<p>second</p>"})
+    tracking.describe(version.version, "# card", "d" * 64)
+    kept = Path(tracking.client.download_artifacts(version.run_id, module.REPORT, str(tmp_path)))
+    assert (kept / "report.html").read_text() == "<p>second</p>"
+    assert (kept / "figures" / "metrics.svg").read_text() == "<svg/>"
+    described = tracking.client.get_model_version("toy", version.version)
+    assert described.description == "# card"
+    assert described.tags[module.REPORT_TAG] == "d" * 64

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 from pathlib import Path
+from urllib.parse import quote
 
 from airflow.api_fastapi.core_api.security import requires_authenticated
 from fastapi import Depends, FastAPI, Request, Response
@@ -62,7 +63,7 @@ def _is_folder(path: str) -> bool:
 def _listing(folder: Path, title: str, empty: str) -> HTMLResponse:
     """Links to the newest pages below a folder."""
     found = sorted(folder.rglob("*.html"), key=lambda path: path.stat().st_mtime, reverse=True)[:LISTED]
-    names = [html.escape(path.relative_to(folder).as_posix()) for path in found]
-    items = "".join(f'<li><a href="{name}">{name}</a></li>' for name in names)
+    names = [path.relative_to(folder).as_posix() for path in found]
+    items = "".join(f'<li><a href="{quote(name)}">{html.escape(name)}</a></li>' for name in names)
     body = f"<ul>{items}</ul>" if items else f"<p>{empty}</p>"
     return HTMLResponse(f"<!doctype html><title>{title}</title><h1>{title}</h1>{body}")
