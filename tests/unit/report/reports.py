@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from contender.core.decisions import Record
 from contender.core.evidence import (
     Check,
     Curve,
@@ -20,6 +19,7 @@ from contender.core.evidence import (
 )
 from contender.core.interval import Interval
 from contender.core.policy import METRICS_OF, Budgets, FairnessRule, GatePolicy, Guardrail, SliceRule, Task
+from contender.core.records import Record
 from contender.core.results import ImageProof, Snapshot
 from contender.stages.report.facts import Provenance, Report
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from contender.core.decisions import Record
 from contender.core.evidence import Estimate, Evidence, Finding, Verdict, VerdictName
 from contender.core.interval import Interval
 from contender.core.policy import GatePolicy
+from contender.core.records import Record
 from contender.core.results import Result, Snapshot
 
 
