@@ -61,9 +61,10 @@ class Simulated(NamedTuple):
             challenger=self.challenger,
             reference=self.reference,
             clusters=self.days,
-            frame=pd.DataFrame(index=range(len(self.days))),
+            frame=pd.DataFrame({"nothing": np.zeros(len(self.days))}),
+            inputs=("nothing",),
         )
-        return measure(holdout, POLICY, reference="champion", holdout_digest="simulated", seed=seed)
+        return measure(holdout, POLICY, reference="champion", holdout_digest="simulated", seed=seed, label_coverage=1.0)
 
 
 def simulate(rng: np.random.Generator, world: str, days: int, *, reference_noise: float) -> Simulated:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import ceil, floor
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
@@ -20,6 +21,9 @@ METRICS_OF: dict[Task, tuple[MetricName, ...]] = {
     "regression": ("mae", "rmse", "r2", "bias"),
     "forecast": ("mae", "rmse", "wape", "mase", "bias"),
 }
+# An end of an interval that fewer resamples lie beyond is decided by a handful of draws: the tail's share that ten
+# estimate has a relative standard error of 1/√10, a third.
+FEWEST_BEYOND = 10
 FairnessMeasure = Literal["selection_rate", "true_positive_rate", "false_positive_rate"]
 Approval = Literal["none", "on_promote", "always"]
 
@@ -146,6 +150,12 @@ class GatePolicy(Declared):
         guarded = [guardrail.metric for guardrail in self.guardrails]
         if self.metric in guarded or len(set(guarded)) < len(guarded):
             raise ValueError(f"guardrails must name other metrics than {self.metric!r}, each once; got {guarded}")
+        if self.metric == "bias":
+            raise ValueError("bias cannot decide: a model that always answers the mean has none; guard it instead")
+        if floor(self.resamples * self.alpha) < FEWEST_BEYOND:
+            raise ValueError(
+                f"alpha={self.alpha} needs at least {ceil(FEWEST_BEYOND / self.alpha)} resamples, got {self.resamples}"
+            )
         for kind, columns in (
             ("slices", [rule.column for rule in self.slices]),
             ("fairness", [(rule.column, rule.measure) for rule in self.fairness]),

@@ -76,8 +76,8 @@ class GateMeasure(ModelOperator):
         require_passed(checks, f"{self.spec.name} version {challenger.version}")
         evidence = measure(
             holdout, policy, reference=reference_name, holdout_digest=digest(rows), seed=self.spec.seed,
-            contaminated=contaminated, challenger_digest=challenger.digest,
-            reference_digest=champion.digest if champion else policy.baseline,
+            label_coverage=label_coverage(self.assembled), contaminated=contaminated,
+            challenger_digest=challenger.digest, reference_digest=champion.digest if champion else policy.baseline,
         ).model_copy(update={"self_test": checks})  # fmt: skip
         tracking.log_evidence(
             self.fitted["run_id"], challenger,
@@ -117,6 +117,12 @@ class GateDecide(BaseBranchOperator, ModelOperator):
                         verdict, digest_of(policy.model_dump(mode="json")))  # fmt: skip
         context["ti"].xcom_push(key=VERDICT, value=verdict.facts())
         return f"gate.{verdict.verdict}"
+
+
+def label_coverage(assembled: dict[str, Any]) -> float:
+    """Share of the examples that have a label."""
+    labelled = assembled["train_rows"] + assembled["holdout_rows"]
+    return float(labelled / (labelled + assembled["unlabelled"]))
 
 
 def record_decision(

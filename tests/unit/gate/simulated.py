@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from contender.core.evidence import Estimate, Evidence
+from contender.core.evidence import Estimate, Evidence, Leak, Verdict
 from contender.core.policy import GatePolicy
 from contender.stages.gate.holdout import Holdout
 from contender.stages.gate.measure import measure
@@ -54,7 +54,7 @@ def swapped(rows: Holdout) -> Holdout:
 
 
 def measured(rows: Holdout, policy: GatePolicy = POLICY, **more: Any) -> Evidence:
-    facts: dict[str, Any] = {"reference": "version 1", "holdout_digest": "d", "seed": 7}
+    facts: dict[str, Any] = {"reference": "version 1", "holdout_digest": "d", "seed": 7, "label_coverage": 1.0}
     return measure(rows, policy, **(facts | more))
 
 
@@ -66,6 +66,8 @@ def evidence(low: float | None, high: float | None, **more: Any) -> Evidence:
         "holdout_digest": "d",
         "rows": 1000,
         "clusters": 12,
+        "label_coverage": 1.0,
+        "leaks": (Leak(column="signal", power=0.6),),
         "challenger": {"log_loss": Estimate(value=0.4)},
         "champion": {"log_loss": Estimate(value=0.5)},
         "improvement": {
@@ -73,3 +75,8 @@ def evidence(low: float | None, high: float | None, **more: Any) -> Evidence:
         },
     }
     return Evidence(**(facts | more))
+
+
+def reason(verdict: Verdict, rule: str) -> str:
+    """What one rule said."""
+    return {finding.rule: finding.reason for finding in verdict.findings}[rule]

@@ -13,7 +13,7 @@ from contender.core.manifest import digest_of
 from contender.core.policy import GatePolicy, MetricName
 from contender.stages.gate.holdout import Holdout
 from contender.stages.gate.rules import decide
-from tests.unit.gate.simulated import POLICY, holdout, logistic, measured, permuted, swapped
+from tests.unit.gate.simulated import POLICY, holdout, logistic, measured, permuted, reason, swapped
 
 
 @pytest.mark.parametrize("metric", ["log_loss", "brier", "auc"])
@@ -53,11 +53,18 @@ def test_measure_survives_json() -> None:
 
 
 def test_measure_at_a_later_look_gives_wider_intervals() -> None:
-    first, third = measured(holdout()), measured(holdout(), look=3)
+    policy = GatePolicy(resamples=800)
+    first, third = measured(holdout(), policy), measured(holdout(), policy, look=3)
     assert (first.alpha, third.look, third.alpha) == (0.05, 3, 0.0125)
     near, wide = first.improvement["log_loss"], third.improvement["log_loss"]
     assert near.value == wide.value
     assert (wide.high or 0) > (near.high or 0)
+
+
+def test_measure_of_a_holdout_that_is_used_up_has_no_interval() -> None:
+    evidence = measured(holdout(), look=2)
+    assert evidence.improvement["log_loss"].low is None
+    assert reason(decide(evidence, POLICY), "measurable").startswith("no interval: this holdout is used up: look 2")
 
 
 def test_gate_with_equal_scores_holds_at_exactly_zero() -> None:
@@ -88,7 +95,7 @@ def test_gate_with_one_class_in_the_holdout_holds_and_says_so(metric: MetricName
     assert "auc" not in evidence.improvement
     verdict = decide(evidence, policy)
     assert verdict.verdict == "hold"
-    assert verdict.reasons[-1] == f"no interval: all 720 labels of the holdout are {label}"
+    assert reason(verdict, "measurable") == f"no interval: all 720 labels of the holdout are {label}"
 
 
 @pytest.mark.parametrize("reference", ["version 1", "prevalence"])
@@ -98,7 +105,9 @@ def test_gate_with_too_few_clusters_holds_and_says_so(days: int, reference: str)
     assert evidence.improvement["log_loss"].low is None
     verdict = decide(evidence, POLICY)
     assert verdict.verdict == "hold"
-    assert verdict.reasons[-1] == f"no interval: the holdout has {days} clusters of day, at least 7 are needed"
+    assert (
+        reason(verdict, "measurable") == f"no interval: the holdout has {days} clusters of day, at least 7 are needed"
+    )
 
 
 def test_gate_on_auc_with_all_positives_in_one_cluster_holds() -> None:
@@ -106,7 +115,7 @@ def test_gate_on_auc_with_all_positives_in_one_cluster_holds() -> None:
     labels = np.where(np.arange(720) < 60, rows.labels, 0)
     verdict = decide(measured(replace(rows, labels=labels), policy), policy)
     assert verdict.verdict == "hold"
-    assert "some resamples of the 12 clusters carry no value of auc" in verdict.reasons[-1]
+    assert "some resamples of the 12 clusters carry no value of auc" in reason(verdict, "measurable")
 
 
 def test_gate_on_equal_skill_promotes_about_as_rarely_as_alpha_says() -> None:

@@ -13,6 +13,7 @@ from contender.core.errors import DataError, NoLabels, some
 from contender.core.policy import Task
 from contender.stages.gate.resampling import Codes, Flags, Floats
 
+MISSING = "(missing)"
 SUM_TOLERANCE = 1e-4  # by which a row's class probabilities may miss 1: models answer in float32
 
 
@@ -110,6 +111,46 @@ def checked(holdout: Holdout) -> Rows:
         clusters=len(values),
         scale=scale,
     )
+
+
+def column_of(frame: pd.DataFrame, name: str, asked_by: str) -> pd.Series:
+    """A column of the holdout's frame, indexed from 0.
+
+    Raises:
+        DataError: There is no such column.
+    """
+    if name not in frame:
+        raise DataError(
+            f"the holdout has no column {name}",
+            where=asked_by,
+            expected=f"one of {some(sorted(map(str, frame.columns)), 20)}",
+            got=name,
+            next_step="add it to the training set, or take it out of the policy",
+        )
+    return frame[name].reset_index(drop=True)
+
+
+def groups_of(frame: pd.DataFrame, name: str, asked_by: str) -> pd.Series:
+    """The same as `texts`, to make groups of.
+
+    Raises:
+        DataError: There is no such column, or no row has a value.
+    """
+    column = column_of(frame, name, asked_by)
+    if column.isna().all():
+        raise DataError(
+            f"the column {name} is empty: no row of the holdout has a value",
+            where=asked_by,
+            expected="values to make groups of",
+            got=f"{len(column)} missing",
+            next_step="mend what fills it, or take it out of the policy",
+        )
+    return texts(column)
+
+
+def texts(column: pd.Series) -> pd.Series:
+    """Values as text; missing ones are a value too."""
+    return column.astype("string").fillna(MISSING)
 
 
 def _numbers(given: Any) -> Floats:

@@ -24,9 +24,7 @@ from __future__ import annotations
 
 from math import floor
 
-# An end of an interval that fewer resamples lie beyond is decided by a handful of draws: the tail's share that ten
-# estimate has a relative standard error of 1/√10, a third.
-FEWEST_BEYOND = 10
+from contender.core.policy import FEWEST_BEYOND
 
 
 def alpha_at(alpha: float, look: int) -> float:

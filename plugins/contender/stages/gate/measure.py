@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 
-from contender.core.evidence import Estimate, Evidence
-from contender.core.policy import GatePolicy
+from contender.core.evidence import Estimate, Evidence, Role
+from contender.core.policy import GatePolicy, Task
 from contender.stages.gate import resampling
+from contender.stages.gate.calibration import expected_calibration_error
+from contender.stages.gate.curves import curves
+from contender.stages.gate.fairness import groups
 from contender.stages.gate.holdout import Holdout, Rows, checked
-from contender.stages.gate.metrics import METRICS
-from contender.stages.gate.rules import too_few
+from contender.stages.gate.leakage import strongest
+from contender.stages.gate.looks import alpha_at, used_up
+from contender.stages.gate.metrics import METRICS, Metric
+from contender.stages.gate.resampling import Codes, Floats
+from contender.stages.gate.shift import population_stability_index
+from contender.stages.gate.slices import slice_figures
+from contender.stages.gate.validity import too_few
 
 
 def measure(
@@ -24,6 +34,7 @@ def measure(
     contaminated: str = "",
     challenger_digest: str = "",
     reference_digest: str = "",
+    in_full: bool = True,
 ) -> Evidence:
     """Measure both models and their difference on the same rows and the same resamples.
 
@@ -36,36 +47,32 @@ def measure(
         holdout_digest: Digest of the holdout's rows.
         seed: Of the resamples.
         look: The how manieth comparison on this holdout window it is; it sets the intervals' confidence.
-        label_coverage: Share of the holdout's examples that have a label.
+        label_coverage: Share of the holdout's examples that have a label; `None` where it is not known.
         contaminated: What `contamination` said.
         challenger_digest, reference_digest: Digests of the two models.
+        in_full: Whether to gather also what no rule of the policy asks for and only the report shows: the task's other
+            metrics, calibration, shift and the curves.
 
     Returns:
-        Evidence on every metric. With one class only or too few clusters it has figures but no intervals, and
-        `no_interval` says why.
+        The evidence. With one class only, too few clusters or a holdout that is used up it has figures but no
+        intervals, and `no_interval` says why. A metric without a value on these rows is left out.
 
     Raises:
         NoLabels: There are no rows.
-        DataError: The rows cannot be measured, see `holdout.checked`.
+        DataError: The rows cannot be measured, see `holdout.checked`, `slices`, `fairness` and `leakage`.
     """
-    rows, alpha = checked(holdout), policy.alpha / 2 ** (look - 1)
-    why_not = _no_interval(rows, policy)
-    codes, groups = resampling.grouped(rows.codes, rows.clusters, seed)
-    weights = np.empty((0, groups)) if why_not else resampling.draw(groups, policy.resamples, seed)
-    figures: dict[str, dict[str, Estimate]] = {"challenger": {}, "champion": {}, "improvement": {}}
-    for name, metric in METRICS[holdout.task].items():
-        own, other = (
-            metric.statistics(rows.labels, scores, codes, groups, rows.scale)
-            for scores in (rows.challenger, rows.reference)
-        )
-        compared = {"challenger": own, "champion": other, "improvement": metric.improvement(own, other)}
-        for role, statistics in compared.items():
-            estimate = resampling.estimate(statistics, weights, alpha)
-            if estimate is not None:
-                figures[role][name] = estimate
+    rows, alpha = checked(holdout), alpha_at(policy.alpha, look)
+    why_not = _no_interval(rows, policy, look)
+    codes, count = resampling.grouped(rows.codes, rows.clusters, seed)
+    weights = np.empty((0, count)) if why_not else resampling.draw(count, policy.resamples, seed)
+    known = METRICS[holdout.task]
+    asked = known.values() if in_full else [known[name] for name in policy.metrics() if name in known]
+    figures = _figures(asked, rows, codes, weights, alpha)
     decisive = figures["improvement"].get(policy.metric)
-    if not why_not and (decisive is None or decisive.low is None):
+    if not why_not and decisive is not None and decisive.low is None:
         why_not = f"some resamples of the {rows.clusters} clusters carry no value of {policy.metric}"
+    calibrated = in_full or policy.max_calibration_error is not None
+    shifted = reference != policy.baseline and (in_full or policy.max_prediction_shift is not None)
     return Evidence(
         task=holdout.task,
         metric=policy.metric,
@@ -84,7 +91,37 @@ def measure(
         same_model=_same(rows, challenger_digest, reference_digest),
         contaminated=contaminated,
         label_coverage=label_coverage,
+        slices=slice_figures(holdout, rows, policy, codes, weights, alpha),
+        fairness=groups(holdout, rows, policy.fairness),
+        calibration=_calibration(holdout.task, rows) if calibrated else {},
+        shift=population_stability_index(rows.challenger, rows.reference) if shifted else None,
+        leaks=strongest(holdout, rows),
+        curves=curves(holdout.task, rows) if in_full else (),
     )
+
+
+def _figures(
+    metrics: Iterable[Metric], rows: Rows, codes: Codes, weights: Floats, alpha: float
+) -> dict[str, dict[str, Estimate]]:
+    """Estimates of challenger, champion and improvement by metric."""
+    figures: dict[str, dict[str, Estimate]] = {"challenger": {}, "champion": {}, "improvement": {}}
+    for metric in metrics:
+        own, other = (
+            metric.statistics(rows.labels, scores, codes, weights.shape[1], rows.scale)
+            for scores in (rows.challenger, rows.reference)
+        )
+        compared = {"challenger": own, "champion": other, "improvement": metric.improvement(own, other)}
+        for role, statistics in compared.items():
+            estimate = resampling.estimate(statistics, weights, alpha)
+            if estimate is not None:
+                figures[role][metric.name] = estimate
+    return figures
+
+
+def _calibration(task: Task, rows: Rows) -> dict[Role, float]:
+    scores: dict[Role, Floats] = {"challenger": rows.challenger, "champion": rows.reference}
+    errors = {role: expected_calibration_error(task, rows.labels, of) for role, of in scores.items()}
+    return {role: error for role, error in errors.items() if error is not None}
 
 
 def _same(rows: Rows, challenger: str, reference: str) -> bool:
@@ -92,8 +129,10 @@ def _same(rows: Rows, challenger: str, reference: str) -> bool:
     return bool(challenger and challenger == reference) or np.array_equal(rows.challenger, rows.reference)
 
 
-def _no_interval(rows: Rows, policy: GatePolicy) -> str:
-    positives = int(rows.labels.sum())
-    if positives in {0, len(rows.labels)}:
-        return f"all {len(rows.labels)} labels of the holdout are {int(positives > 0)}"
-    return too_few(rows.clusters, policy) if rows.clusters < policy.minimum_clusters else ""
+def _no_interval(rows: Rows, policy: GatePolicy, look: int) -> str:
+    first = rows.labels[0]
+    if (rows.labels == first).all():
+        return f"all {len(rows.labels)} labels of the holdout are {first:g}"
+    if rows.clusters < policy.minimum_clusters:
+        return too_few(rows.clusters, policy)
+    return used_up(policy.alpha, look, policy.resamples)

@@ -1,0 +1,100 @@
+"""Rules that compare one figure with the policy's limit.
+
+A figure without an interval (fairness, calibration, shift) over its limit holds, for a person to look at: it may be
+chance. A budget that the running image exceeds rejects. A limit whose figure is missing holds.
+"""
+
+from __future__ import annotations
+
+from contender.core.errors import some
+from contender.core.evidence import Evidence, GroupFigures
+from contender.core.policy import FairnessRule, GatePolicy
+from contender.stages.gate.ruling import Rule, Ruling, holds, passes, rejects, strictest
+
+
+def fairness(evidence: Evidence, policy: GatePolicy) -> Ruling | None:
+    """Hold where a rate of the challenger's decisions differs among groups by more than the limit.
+
+    A limit is a limit, also where the champion is over it: whoever wants the challenger because it is the lesser evil
+    overrides the gate, with a reason on record.
+    """
+    if not policy.fairness:
+        return None
+    figures = {(found.column, found.measure, found.threshold): found for found in evidence.fairness}
+    rulings = [
+        _group(rule, figures.get((rule.column, rule.measure, rule.threshold)), evidence) for rule in policy.fairness
+    ]
+    return Ruling(strictest(ruling.verdict for ruling in rulings), "; ".join(ruling.reason for ruling in rulings))
+
+
+def calibration(evidence: Evidence, policy: GatePolicy) -> Ruling | None:
+    """Hold a challenger whose probabilities are further from the observed shares than the limit."""
+    limit, error = policy.max_calibration_error, evidence.calibration.get("challenger")
+    if limit is None:
+        return None
+    if error is None:
+        return holds(f"calibration unknown: the limit is {limit:.4f} and the evidence has no calibration error")
+    before = evidence.calibration.get("champion")
+    against_it = "" if before is None else f" ({before:.4f} of {evidence.reference})"
+    figure = f"expected calibration error {error:.4f}{against_it}, the limit is {limit:.4f}"
+    return passes(f"calibrated: {figure}") if error <= limit else holds(f"not calibrated: {figure}")
+
+
+def shift(evidence: Evidence, policy: GatePolicy) -> Ruling | None:
+    """Hold a challenger that scores very differently from the champion; a baseline's scores are no measure."""
+    limit = policy.max_prediction_shift
+    if limit is None or evidence.reference == policy.baseline:
+        return None
+    if evidence.shift is None:
+        return holds(f"shift unknown: the limit is {limit:.4f} and the evidence has no figure")
+    figure = f"the scores' population stability index against {evidence.reference} is {evidence.shift:.4f}"
+    if evidence.shift > limit:
+        return holds(f"shifted: {figure}, the limit is {limit:.4f}")
+    return passes(f"not shifted: {figure}, the limit is {limit:.4f}")
+
+
+def budgets(evidence: Evidence, policy: GatePolicy) -> Ruling | None:
+    """Reject an image over a budget; hold where a budget is set and nothing was measured."""
+    if not policy.budgets.limited():
+        return None
+    image, limits = evidence.image, policy.budgets
+    if image is None:
+        return holds(f"budgets unknown: there is no proven image{_why(evidence)}")
+    table = (
+        ("latency (p95)", image.p95_latency_ms, limits.max_p95_latency_ms, "ms"),
+        ("memory", image.memory_mb, limits.max_memory_mb, "MB"),
+        ("image", image.size_mb, limits.max_image_mb, "MB"),
+    )
+    asked = [row for row in table if row[2] is not None]
+    unknown = [name for name, got, _, _ in asked if got is None]
+    if unknown:
+        return holds(f"budgets unknown: {some(unknown)} of the image was not measured")
+    told = some(f"{name} {got:.1f} of {limit:.1f} {unit}" for name, got, limit, unit in asked)
+    over = any(got > limit for _, got, limit, _ in asked if got is not None and limit is not None)
+    return rejects(f"over budget: {told}") if over else passes(f"within budget: {told}")
+
+
+def servable(evidence: Evidence, policy: GatePolicy) -> Ruling | None:
+    """Hold a challenger without a proven image, where the policy asks for one."""
+    if not policy.require_image:
+        return None
+    if evidence.image is None:
+        return holds(f"no image: the policy asks for one that answered its golden requests{_why(evidence)}")
+    return passes(f"servable: {evidence.image.image} answered {evidence.image.answered} golden requests")
+
+
+LIMITS: tuple[Rule, ...] = (fairness, calibration, shift, budgets, servable)
+
+
+def _group(rule: FairnessRule, found: GroupFigures | None, evidence: Evidence) -> Ruling:
+    named = f"{rule.measure} by {rule.column}"
+    if found is None or found.challenger is None:
+        return holds(f"fairness unknown: fewer than two groups of {rule.minimum_rows} rows for {named}")
+    before = "" if found.champion is None else f" ({found.champion:.4f} of {evidence.reference})"
+    left_out = f"; too few rows of {some(found.left_out)}" if found.left_out else ""
+    figure = f"{named} differs by {found.challenger:.4f}{before}, the limit is {rule.max_difference:.4f}{left_out}"
+    return passes(f"fair: {figure}") if found.challenger <= rule.max_difference else holds(f"unfair: {figure}")
+
+
+def _why(evidence: Evidence) -> str:
+    return f" ({evidence.image_skipped})" if evidence.image_skipped else ""

@@ -1,0 +1,36 @@
+"""How differently two models score the same rows."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from contender.stages.gate.resampling import Floats
+
+BINS = 10
+
+
+def population_stability_index(scores: Floats, expected: Floats) -> float:
+    """PSI of the scores on the deciles of the expected ones: Σ (p - q) ln(p / q) over the bins' shares p and q.
+
+    A common reading: below 0.1 little, above 0.25 much (Siddiqi 2006, "Credit Risk Scorecards"). For two independent
+    samples of one distribution its mean is about (bins - 1)(1/n + 1/m) (Yurdakul & Naranjo 2020, "Statistical
+    properties of the population stability index", Journal of Risk Model Validation 14): 0.18 at 100 rows, 0.018 at
+    1,000: a smaller limit forbids chance. Two models on the same rows stay below that, because they share the rows. An
+    empty bin counts as half a row. Equal expected scores share a bin; a model with few distinct scores has fewer bins.
+
+    Args:
+        scores: The challenger's, shape (n,), or (n, classes): then the class that shifted most counts.
+        expected: The champion's, of the same shape.
+
+    Returns:
+        0 where both score alike, without an upper bound; rounded to 6 digits.
+    """
+    if scores.ndim > 1:
+        return max(population_stability_index(scores[:, k], expected[:, k]) for k in range(scores.shape[1]))
+    edges = np.unique(np.sort(expected)[(np.arange(1, BINS) * len(expected)) // BINS])
+    p, q = (
+        np.maximum(np.bincount(np.searchsorted(edges, of, side="right"), minlength=len(edges) + 1), 0.5)
+        for of in (scores, expected)
+    )
+    p, q = p / p.sum(), q / q.sum()
+    return round(float(np.sum((p - q) * np.log(p / q))), 6)
