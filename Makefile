@@ -84,8 +84,11 @@ check: install ## Lint, format check, types, import directions
 format: install ## Format and fix what can be fixed
 	@$(BIN)/ruff check --fix -q . ; $(BIN)/ruff format .
 
-bench: install ## Run every benchmark; writes docs/benchmarks.json and docs/benchmarks.md
-	@$(BIN)/python -m contender.bench $(if $(ONLY),--only $(ONLY))
+bench: install ## Run every benchmark, or bench-NAME one or a family (bench-gate); writes docs/benchmarks.json and .md
+	@$(BIN)/python -m contender.bench
+
+bench-%: install
+	@$(BIN)/python -m contender.bench --only $*
 
 RESOLVE := $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-annotate --no-header
 

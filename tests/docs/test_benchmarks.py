@@ -44,6 +44,10 @@ def test_render_detail_of_rows_becomes_a_table() -> None:
     assert "| data | 1.23 |" in page
 
 
+def test_render_figure_is_shown() -> None:
+    assert "![task_overhead_s](images/x.png)" in report.render([ROW | {"figure": "images/x.png"}])
+
+
 def test_render_without_rows_says_so() -> None:
     assert "No benchmark has been recorded yet" in report.render([])
 
@@ -64,10 +68,18 @@ def test_read_file_of_another_form_names_it(tmp_path: Path, content: str) -> Non
 
 def test_benches_are_the_modules_with_a_main() -> None:
     found = bench.benches()
-    assert "gate" in found
+    assert "gate_false_promotion" in found
     assert not {"__main__", "report", "record", "chain"} & set(found)
+
+
+def test_chosen_name_means_itself_or_its_family() -> None:
+    names = ["gate_power", "gate_replay", "gateway", "pit_join"]
+    assert bench.chosen("gate", names) == ["gate_power", "gate_replay"]
+    assert bench.chosen("pit_join", names) == ["pit_join"]
+    assert bench.chosen("gate_", names) == []
+    assert bench.chosen(None, names) == names
 
 
 def test_main_unknown_bench_is_refused_and_the_known_ones_named(capsys: pytest.CaptureFixture[str]) -> None:
     assert bench.main(["--only", "nope"]) == bench.UNKNOWN
-    assert "gate" in capsys.readouterr().err
+    assert "gate_power" in capsys.readouterr().err

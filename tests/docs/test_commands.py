@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from contender.bench.__main__ import benches, chosen
 from contender.core.settings import CHECKOUT
 from tests.docs.pages import CALLERS, PAGES, README, name
 
@@ -26,7 +27,9 @@ def commands(path: Path) -> set[str]:
 
 @pytest.mark.parametrize("path", [*PAGES, *CALLERS], ids=name)
 def test_commands_named_in_a_text_are_make_targets(path: Path) -> None:
-    assert commands(path) <= TARGETS
+    families = {command for command in commands(path) if command.startswith("bench-")}
+    assert commands(path) - families <= TARGETS
+    assert all(chosen(family.removeprefix("bench-"), benches()) for family in families)
 
 
 @pytest.mark.parametrize("path", CALLERS, ids=name)

@@ -2,6 +2,7 @@
 
     python -m contender.bench [--only NAME]
 
+NAME is one bench, or a family: `gate` means all whose names begin with `gate_`.
 A bench is a module of this package with a function `main`; it records its own rows. They run one after another by
 name. One that fails is named at the end and does not stop the others.
 """
@@ -33,17 +34,22 @@ def benches(folder: Path = Path(__file__).parent) -> list[str]:
     ]
 
 
+def chosen(only: str | None, names: list[str]) -> list[str]:
+    """The benches that a name means, itself or its family; all of them without one, none where it is unknown."""
+    return [name for name in names if not only or name == only or name.startswith(f"{only}_")]
+
+
 def main(arguments: list[str] | None = None) -> int:
-    """Run all benches or one; returns 0 only if every one of them ended well."""
+    """Run all benches, one or a family; returns 0 only if every one of them ended well."""
     parser = argparse.ArgumentParser(prog="contender.bench", description="Run the benchmarks.")
     parser.add_argument("--only", metavar="NAME", help=f"one of: {', '.join(benches())}")
     only = parser.parse_args(arguments).only
-    names = benches()
-    if only and only not in names:
-        print(f"there is no bench {only!r}; expected one of: {', '.join(names)}", file=sys.stderr)
+    names = chosen(only, benches())
+    if not names:
+        print(f"there is no bench {only!r}; expected one of: {', '.join(benches())}", file=sys.stderr)
         return UNKNOWN
     failed = []
-    for name in [only] if only else names:
+    for name in names:
         print(f"== {name}", flush=True)
         began = time.monotonic()
         done = subprocess.run([sys.executable, "-m", f"contender.bench.{name}"], check=False)

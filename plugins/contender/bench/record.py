@@ -35,6 +35,7 @@ def record(
     detail: Detail | None = None,
     *,
     note: str = "",
+    figure: str = "",
     path: Path = BENCHMARKS,
 ) -> None:
     """Put one row in the place of the row of its name; the others stay, sorted by name.
@@ -49,7 +50,8 @@ def record(
         aim: The figure aimed at.
         command: What measures it again.
         detail: What lies behind the figure: a mapping of figures, or rows with the same keys.
-        note: A sentence on how to read the figure.
+        note: How to read the value.
+        figure: A picture of the detail, its path relative to the file's folder.
         path: The file.
 
     Raises:
@@ -64,7 +66,7 @@ def record(
         "command": command,
         "versions": versions(),
     }
-    row |= {key: given for key, given in (("note", note), ("detail", detail)) if given}
+    row |= {key: given for key, given in (("note", note), ("figure", figure), ("detail", detail)) if given}
     path.parent.mkdir(parents=True, exist_ok=True)
     # The folder is locked and not the file, which is replaced under the lock.
     folder = os.open(path.parent, os.O_RDONLY)

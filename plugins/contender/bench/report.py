@@ -74,6 +74,8 @@ def _section(row: Row) -> str:
     lines = [f"\n## {row['name']}\n", f"`{row['command']}` with {named}."]
     if row.get("note"):
         lines.append(f"\n{row['note']}")
+    if row.get("figure"):
+        lines.append(f"\n![{row['name']}]({row['figure']})")
     if row.get("detail"):
         lines += ["", *_table(row["detail"])]
     return "\n".join(lines)
