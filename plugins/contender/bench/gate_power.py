@@ -22,21 +22,20 @@ from contender.bench.record import BENCHMARKS, record
 COMMAND = "make bench-gate"
 WORLD = "mild"
 REFERENCES = tuple(Blur(GOOD.days, rows) for rows in (GOOD.rows, 0.6, 0.7, 0.8, 1.0, 1.2))
-TRIALS, COSTLY_TRIALS = 1_000, 500
+TRIALS = 1_000
 TRUTH_ROWS = 2_000_000
 EFFECT = "true improvement of log loss"
 FIGURE = "images/gate_power.png"
 NOTE = f"""Share of simulated retrainings in which a challenger that is better by so much is promoted; the value is that
 of the largest effect on {SIZES[1]:,} rows in {DAYS} days. More rows of the same days help little: the days are the
-sample. Monte Carlo standard error at most {0.5 / TRIALS**0.5:.3f}, {0.5 / COSTLY_TRIALS**0.5:.3f} on {SIZES[2]:,}
-independent rows."""
+sample. Monte Carlo standard error at most {0.5 / TRIALS**0.5:.3f}."""
 
 
 def main() -> None:
     """Simulate, record, draw."""
     kinds = {label(cell): cell for cell in (Cell(WORLD, rows, of) for of in (True, False) for rows in SIZES)}
     series = {
-        (name, reference): Series(cell, _trials(cell), reference, metrics=(POLICY.metric,))
+        (name, reference): Series(cell, TRIALS, reference, metrics=(POLICY.metric,))
         for reference in REFERENCES
         for name, cell in kinds.items()
     }
@@ -74,10 +73,6 @@ def draw(table: Sequence[Mapping[str, float]], path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     # Without the version of the library, the same figures give the same bytes.
     figure.savefig(path, dpi=110, metadata={"Software": None})
-
-
-def _trials(cell: Cell) -> int:
-    return TRIALS if cell.clustered or cell.rows < SIZES[-1] else COSTLY_TRIALS
 
 
 if __name__ == "__main__":

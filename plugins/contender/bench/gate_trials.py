@@ -13,11 +13,13 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 
 import numpy as np
+import pandas as pd
 from threadpoolctl import threadpool_limits
 
-from contender.bench.gate_worlds import COMPARED, GOOD, WORLDS, Blur, Cell, Holdout
+from contender.bench.gate_worlds import COMPARED, GOOD, WORLDS, Blur, Cell, Holdout, cells
 from contender.core.evidence import Evidence
 from contender.core.policy import GatePolicy, MetricName
+from contender.stages.gate import holdout as gate
 from contender.stages.gate import resampling
 from contender.stages.gate.measure import measure
 from contender.stages.gate.metrics import METRICS
@@ -25,15 +27,13 @@ from contender.stages.gate.resampling import Floats
 from contender.stages.gate.rules import decide
 
 POLICY = GatePolicy()
-PROCESSES = 2
+TRIALS, FEWER_TRIALS = 2_500, 1_000  # in a clustered cell; where each row is a unit, which takes longer
 CHUNK = 250  # trials that a process does at a time
-# Drawing resamples of ten thousand clusters takes longer than using them: this many trials share them.
-SHARED = 25
+# Drawing resamples takes longer than using them: this many trials share them.
+SHARED = 10
 # Where there are many clusters there are fewer resamples: time depends on the product of the two, and how often an
-# interval holds the truth on neither. The policy takes no fewer than `FEWEST_RESAMPLES`.
-WEIGHTS, FEWEST_RESAMPLES = 100_000, 200
-# Beyond so many clusters the pairs of every two of them take more memory and time than a thousand trials can have.
-MOST_AUC_CLUSTERS = 1_000
+# interval holds the truth on neither.
+WEIGHTS = 100_000
 
 LOW, VALUE, HIGH = range(3)
 # By metric, shape (trials, 3): lower end, value and upper end of the improvement; NaN where there is none.
@@ -64,6 +64,23 @@ class Series:
         return [world, self.cell.rows, self.cell.clustered, *(round(1000 * blur) for blur in self.reference), chunk]
 
 
+def every_cell(
+    reference: Blur, metrics: tuple[MetricName, ...] = COMPARED
+) -> tuple[dict[Cell, Intervals], dict[Cell, Intervals]]:
+    """The intervals in every cell; and in the clustered ones those of the deciding metric from resampled rows."""
+    ours = [Series(cell, TRIALS if cell.clustered else FEWER_TRIALS, reference, metrics=metrics) for cell in cells()]
+    naive = [
+        Series(cell, FEWER_TRIALS, reference, by_row=True, metrics=(POLICY.metric,))
+        for cell in cells()
+        if cell.clustered
+    ]
+    found = run([*ours, *naive])
+    return (
+        {series.cell: found[index] for index, series in enumerate(ours)},
+        {series.cell: found[len(ours) + index] for index, series in enumerate(naive)},
+    )
+
+
 def run(series: Sequence[Series]) -> list[Intervals]:
     """The intervals of each series; the same whatever the number of processes."""
     chunks = [
@@ -72,7 +89,7 @@ def run(series: Sequence[Series]) -> list[Intervals]:
         for first in range(0, each.trials, CHUNK)
     ]
     indices, parts, numbers = zip(*chunks, strict=True)
-    with ProcessPoolExecutor(PROCESSES, initializer=_single_threaded) as pool:
+    with processes() as pool:
         found = list(pool.map(run_chunk, parts, numbers))
     return [
         {
@@ -81,6 +98,11 @@ def run(series: Sequence[Series]) -> list[Intervals]:
         }
         for index, each in enumerate(series)
     ]
+
+
+def processes() -> ProcessPoolExecutor:
+    """Two, of one thread each."""
+    return ProcessPoolExecutor(2, initializer=threadpool_limits, initargs=(1,))
 
 
 def run_chunk(series: Series, chunk: int) -> Intervals:
@@ -100,12 +122,14 @@ def compare(
     """Lower end, value and upper end of the first model's improvement on the second, as `measure` finds them."""
     units = np.arange(len(holdout.days)) if by_row else holdout.days
     values, codes = np.unique(units, return_inverse=True)
-    count, labels = len(values), holdout.labels
-    weights = _draw(count, seed) if 0 < labels.sum() < len(labels) else np.empty((0, count))
+    codes, groups = resampling.grouped(codes, len(values), seed)
+    one_class = holdout.labels.all() or not holdout.labels.any()
+    weights = np.empty((0, groups)) if one_class else _draw(groups, seed)
     found: dict[MetricName, tuple[float, float, float]] = {}
     for name in metrics:
-        own, other = (METRICS[name].statistics(labels, scores, codes, count) for scores in holdout.scores[:2])
-        estimate = resampling.estimate(METRICS[name].improvement(own, other), weights, alpha)
+        metric = METRICS["binary"][name]
+        own, other = (metric.statistics(holdout.labels, scores, codes, groups) for scores in holdout.scores[:2])
+        estimate = resampling.estimate(metric.improvement(own, other), weights, alpha)
         if estimate is not None:
             low, high = (np.nan if end is None else end for end in (estimate.low, estimate.high))
             found[name] = (low, estimate.value, high)
@@ -114,22 +138,21 @@ def compare(
 
 @functools.lru_cache(maxsize=4)
 def _draw(clusters: int, seed: int) -> Floats:
-    return resampling.draw(clusters, min(max(WEIGHTS // clusters, FEWEST_RESAMPLES), POLICY.resamples), seed)
+    return resampling.draw(clusters, min(WEIGHTS // clusters, POLICY.resamples), seed)
 
 
 def evidence(holdout: Holdout, seed: int) -> Evidence:
     """What the gate as a whole measures."""
     challenger, reference = holdout.scores[:2]
-    return measure(
+    rows = gate.Holdout(
+        task="binary",
         labels=holdout.labels,
         challenger=challenger,
         reference=reference,
         clusters=holdout.days,
-        policy=POLICY,
-        reference_name="champion",
-        holdout_digest="simulated",
-        seed=seed,
+        frame=pd.DataFrame(index=range(len(holdout.days))),
     )
+    return measure(rows, POLICY, reference="champion", holdout_digest="simulated", seed=seed)
 
 
 def require_agreement(series: Series) -> int:
@@ -164,18 +187,3 @@ def covered(intervals: Floats, truth: float) -> float:
 def error_of(share: float, trials: int) -> float:
     """Monte Carlo standard error of a share."""
     return math.sqrt(share * (1 - share) / trials)
-
-
-def _single_threaded() -> None:
-    threadpool_limits(1)
-
-
-def trials_of(cell: Cell) -> int:
-    """As many trials as ten minutes on two cores allow for; never fewer than a thousand."""
-    return 2_500 if cell.clustered or cell.rows < MOST_AUC_CLUSTERS else 1_000
-
-
-def metrics_of(cell: Cell) -> tuple[MetricName, ...]:
-    """The metrics that can be simulated in a cell."""
-    many = not cell.clustered and cell.rows > MOST_AUC_CLUSTERS
-    return tuple(name for name in COMPARED if not (many and name == "auc"))

@@ -131,7 +131,7 @@ def truth(world: str, reference: Blur, rows: int = TRUTH_ROWS) -> dict[MetricNam
     drawn = Cell(world, rows, clustered=False).simulate(np.random.default_rng(TRUTH_SEED), (GOOD, reference))
     found: dict[MetricName, float] = {}
     for name in COMPARED:
-        metric = METRICS[name]
+        metric = METRICS["binary"][name]
         better, other = (metric.value(drawn.labels, scores) for scores in drawn.scores)
         found[name] = better - other if metric.higher_is_better else other - better
     return found
