@@ -150,9 +150,10 @@ def evidence(holdout: Holdout, seed: int) -> Evidence:
         challenger=challenger,
         reference=reference,
         clusters=holdout.days,
-        frame=pd.DataFrame(index=range(len(holdout.days))),
+        frame=pd.DataFrame({"nothing": np.zeros(len(holdout.days))}),
+        inputs=("nothing",),
     )
-    return measure(rows, POLICY, reference="champion", holdout_digest="simulated", seed=seed)
+    return measure(rows, POLICY, reference="champion", holdout_digest="simulated", seed=seed, label_coverage=1.0)
 
 
 def require_agreement(series: Series) -> int:
