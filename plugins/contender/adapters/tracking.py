@@ -46,7 +46,7 @@ SERVED_WITH = ["onnxruntime"]
 
 
 @contextmanager
-def _reachable() -> Iterator[None]:
+def reachable() -> Iterator[None]:
     """Say that MLflow does not answer, rather than how its client found out."""
     try:
         yield
@@ -107,7 +107,7 @@ class Tracking:
         # Without a server MLflow would keep the artefacts in whatever folder the process was started in.
         serverless = mlflow.get_tracking_uri().startswith("sqlite:")
         artifacts = str(settings().home / "mlflow" / "artifacts") if serverless else None
-        with _reachable():
+        with reachable():
             self.client = mlflow.MlflowClient()
             found = self.client.get_experiment_by_name(model)
             self.experiment = (
@@ -124,7 +124,7 @@ class Tracking:
                 own: what the earlier run logged stays as it was.
             tags: Further tags.
         """
-        with _reachable():
+        with reachable():
             query = f"tags.`{TASK_TAG}` = '{task}' AND tags.`{INPUTS_TAG}` = '{inputs}'"
             there = self.client.search_runs([self.experiment], query, max_results=1)
             begun = there[0] if there else None
@@ -139,12 +139,12 @@ class Tracking:
         except BaseException:
             _end(RunStatus.FAILED)
             raise
-        with _reachable():
+        with reachable():
             mlflow.end_run()
 
     def end_orphans(self, current: Run) -> list[str]:
         """Mark runs as failed that were begun long before the current one and never ended: their tasks were killed."""
-        with _reachable():
+        with reachable():
             oldest = current.info.start_time - ORPHANED_AFTER_MS
             query = f"attributes.status = 'RUNNING' AND attributes.start_time < {oldest}"
             orphans = [run.info.run_id for run in self.client.search_runs([self.experiment], query)]
@@ -166,7 +166,7 @@ class Tracking:
         figures: Mapping[str, Any],
     ) -> None:
         """Record in the active run how the model was fitted and what it scored."""
-        with _reachable():
+        with reachable():
             mlflow.log_params(dict(parameters))
             mlflow.log_metrics(dict(metrics))
             table = DeltaDatasetSource(path=dataset_uri, delta_table_version=dataset_version)
@@ -194,7 +194,7 @@ class Tracking:
         Returns:
             The version, and whether it is new.
         """
-        with _reachable():
+        with reachable():
             there = self.with_digest(digest)
             if there is not None:
                 return there, False
@@ -222,14 +222,14 @@ class Tracking:
 
     def with_digest(self, digest: str) -> Version | None:
         """The version whose stored form has this digest, or `None`."""
-        with _reachable():
+        with reachable():
             versions = self.client.search_model_versions(f"name = '{self.model}'")
         found = [_version(item) for item in versions if item.tags.get(DIGEST_TAG) == digest]
         return min(found, key=lambda item: int(item.version)) if found else None
 
     def aliased(self, alias: str) -> Version | None:
         """The version that bears an alias, or `None`."""
-        with _reachable():
+        with reachable():
             if not self._is_registered():
                 return None
             aliases = self.client.get_registered_model(self.model).aliases
@@ -255,17 +255,17 @@ class Tracking:
 
     def version(self, number: str) -> Version:
         """One version by its number."""
-        with _reachable():
+        with reachable():
             return _version(self.client.get_model_version(self.model, number))
 
     def set_alias(self, alias: str, version: str) -> None:
         """Move an alias; setting it where it is already changes nothing."""
-        with _reachable():
+        with reachable():
             self.client.set_registered_model_alias(self.model, alias, version)
 
     def tag(self, version: str, tags: Mapping[str, str]) -> None:
         """Set tags of a version."""
-        with _reachable():
+        with reachable():
             for name, value in tags.items():
                 self.client.set_model_version_tag(self.model, version, name, value)
 
@@ -280,7 +280,7 @@ class Tracking:
             metrics: Figures by name.
             report: The evidence, kept as `evidence.json`.
         """
-        with _reachable():
+        with reachable():
             own = version.run_id == run_id
             model_id = self.client.get_model_version(self.model, version.version).model_id if own else None
             for name, value in metrics.items():
@@ -294,13 +294,13 @@ class Tracking:
             run_id: The run.
             texts: Page, card and figures, by their names below the run's folder of the report.
         """
-        with _reachable():
+        with reachable():
             for name, text in texts.items():
                 self.client.log_text(run_id, text, f"{REPORT}/{name}")
 
     def describe(self, version: str, description: str, report_digest: str) -> None:
         """Give a version its card, and the digest of the page that says the same."""
-        with _reachable():
+        with reachable():
             self.client.update_model_version(self.model, version, description)
         self.tag(version, {REPORT_TAG: report_digest})
 
@@ -310,7 +310,7 @@ class Tracking:
         Raises:
             BundleBroken: Its model is not the one that was registered.
         """
-        with _reachable():
+        with reachable():
             path = Path(self.client.download_artifacts(version.run_id, f"{BUNDLE}/{version.digest}", str(_folder(to))))
         found = hashlib.sha256((path / "model.onnx").read_bytes()).hexdigest()
         if found != version.digest:
@@ -337,7 +337,7 @@ class Tracking:
 
     def log_manifest(self, version: Version, manifest: Mapping[str, Any]) -> None:
         """Keep the release manifest with the run that trained the version."""
-        with _reachable():
+        with reachable():
             self.client.log_dict(version.run_id, dict(manifest), MANIFEST)
 
 

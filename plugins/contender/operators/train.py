@@ -181,10 +181,11 @@ class TrainFit(ModelOperator):
             `run_id` (of this fit), `version` (known already where the same model was fitted before), `new_version`,
             `model_digest`, `parameters`, `metrics` on the holdout, `label_share` of the training rows.
         """
-        from contender.adapters import tuning
+        from contender.adapters import lineage, tuning
         from contender.adapters.lake import Lake
         from contender.adapters.tracking import Tracking
         from contender.stages import plots, train
+        from contender.stages.gate import fingerprints
 
         rows, holdout = read_training_set(self.spec.name, self.assembled)
         tracking = Tracking(self.spec.name)
@@ -217,6 +218,12 @@ class TrainFit(ModelOperator):
                 run=run, content=fitted.content, digest=fitted.digest, example=example,
                 output=train.output_example(fitted.content, example),
             )  # fmt: skip
+            traced = fingerprints.traced(
+                rows, version=version.version, model_digest=version.digest, cluster=self.spec.gate.cluster,
+                train=Interval.parse(self.assembled["train"]),
+                training_set=Snapshot.model_validate(self.assembled["training_set"]),
+            )  # fmt: skip
+            lineage.keep(tracking, version, traced)
             tracking.set_alias(naming.CHALLENGER, version.version)
         self.log.info("version %s (%s), holdout %s", version.version, "new" if new else "known", metrics)
         return {
