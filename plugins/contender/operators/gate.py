@@ -41,6 +41,7 @@ class GateMeasure(ModelOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Return the evidence; it is logged to the challenger's MLflow run as well."""
         from contender.adapters.lake import digest
+        from contender.adapters.lineage import lineages
         from contender.adapters.tracking import Tracking
         from contender.stages import train
         from contender.stages.gate.baselines import baseline_scores
@@ -54,15 +55,15 @@ class GateMeasure(ModelOperator):
         challenger, champion = tracking.version(self.fitted["version"]), tracking.aliased(naming.CHAMPION)
         new, old = tracking.stored(challenger), tracking.stored(champion) if champion else None
         lacking = sorted({column.name for column in old.columns} - set(rows.columns)) if old else []
-        trained_until = Interval.parse(new.about["train"]).end
         challenged = train.scores(new.content, train.inputs(rows, new.columns))
         if old is None or lacking:
             reference = baseline_scores(policy.baseline, self.fitted["label_share"], len(rows))
         else:
             reference = train.scores(old.content, train.inputs(rows, old.columns))
+        known = {naming.CHALLENGER: challenger} | ({naming.CHAMPION: champion} if champion else {})
         contaminated = contamination(
-            trained_until, Interval.parse(old.about["train"]).end if old else trained_until,
-            Interval.parse(self.assembled["holdout"]).start,
+            rows, Interval.parse(self.assembled["holdout"]), policy.cluster,
+            {role: lineages(tracking, version) for role, version in known.items()},
         )  # fmt: skip
         if lacking:
             contaminated = f"the champion needs columns that the holdout lacks: {some(lacking)}; keep them in the spec"
