@@ -89,16 +89,25 @@ def test_shift_of_a_first_model_is_not_asked_for() -> None:
         (_image(memory_mb=401.0), "reject", "memory 401.0 of 400.0 MB"),
         (_image(size_mb=10_000.0), "promote", "within budget"),
         (_image(memory_mb=None), "hold", "budgets unknown: memory of the image was not measured"),
-        (None, "hold", "there is no proven image (no engine)"),
+        (None, "hold", "there is no proven image"),
     ],
     ids=["within", "slow", "large", "image size not limited", "not measured", "no image"],
 )
 def test_budgets_by_the_proven_image(image: ImageProof | None, verdict: str, said: str) -> None:
     policy = GatePolicy(budgets=Budgets(max_p95_latency_ms=20, max_memory_mb=400))
-    ruling = budgets(_seen(image=image, image_skipped="" if image else "no engine"), policy)
+    ruling = budgets(_seen(image=image), policy)
     assert ruling is not None
     assert ruling.verdict == verdict
     assert said in ruling.reason
+
+
+@pytest.mark.parametrize(("require_image", "verdict"), [(False, "promote"), (True, "hold")])
+def test_budgets_without_an_engine_hold_where_an_image_is_required(require_image: bool, verdict: str) -> None:
+    policy = GatePolicy(budgets=Budgets(max_memory_mb=400), require_image=require_image)
+    ruling = budgets(_seen(image=None, image_skipped="no engine"), policy)
+    assert ruling is not None
+    assert ruling.verdict == verdict
+    assert "(no engine)" in ruling.reason
 
 
 @pytest.mark.parametrize(("image", "verdict"), [(_image(), "promote"), (None, "hold")])

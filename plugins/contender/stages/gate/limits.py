@@ -54,10 +54,16 @@ def shift(evidence: Evidence, policy: GatePolicy) -> Ruling | None:
 
 
 def budgets(evidence: Evidence, policy: GatePolicy) -> Ruling | None:
-    """Reject an image over a budget; hold where a budget is set and nothing was measured."""
+    """Reject an image over a budget; hold where a budget is set and nothing was measured.
+
+    Where there was no engine to build an image and the policy does not require one, there is nothing that a budget
+    could be of: that passes, and says so.
+    """
     if not policy.budgets.limited():
         return None
     image, limits = evidence.image, policy.budgets
+    if image is None and evidence.image_skipped and not policy.require_image:
+        return passes(f"budgets not measured: the policy does not require an image, and there is none{_why(evidence)}")
     if image is None:
         return holds(f"budgets unknown: there is no proven image{_why(evidence)}")
     table = (
