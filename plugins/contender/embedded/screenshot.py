@@ -1,6 +1,9 @@
-"""A picture of a run's graph in Airflow's own UI: `python -m contender.embedded.screenshot flight_delay_train [RUN]`.
+"""Pictures for the docs: of a run's graph in Airflow's own UI, or of the top of a decision report.
 
-The browser test opens the UI with the same functions. The browser is the system's own Chromium, driven by Playwright.
+    python -m contender.embedded.screenshot flight_delay_train [RUN]
+    python -m contender.embedded.screenshot .contender/reports/flight_delay/<report>.html
+
+The browser tests open the UI with the same functions. The browser is the system's own Chromium, driven by Playwright.
 """
 
 from __future__ import annotations
@@ -8,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +34,7 @@ FLAGS = (
 )
 SIZE = {"width": 1600, "height": 1000}
 PICTURE = {"width": 1600, "height": 640}
+REPORT = {"width": 960, "height": 1000}
 PATIENCE_MS = 60_000
 
 
@@ -56,23 +60,30 @@ def chromium() -> str:
 
 
 @contextlib.contextmanager
-def page(url: str, password: str, path: str, *, user: str = ADMIN) -> Iterator[Any]:
-    """A Playwright page of the UI at `path`, logged in by the login form."""
+def blank(size: Mapping[str, int]) -> Iterator[Any]:
+    """An empty Playwright page."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium(), args=list(FLAGS))
         try:
-            shown = browser.new_page(viewport=SIZE)
+            shown = browser.new_context(viewport=size).new_page()  # a context that more pages may join
             shown.set_default_timeout(PATIENCE_MS)
-            shown.goto(url + path)
-            shown.fill("input[name=username]", user)
-            shown.fill("input[name=password]", password)
-            shown.keyboard.press("Enter")
-            shown.wait_for_url(f"**{path}*")
             yield shown
         finally:
             browser.close()
+
+
+@contextlib.contextmanager
+def page(url: str, password: str, path: str, *, user: str = ADMIN) -> Iterator[Any]:
+    """A Playwright page of the UI at `path`, logged in by the login form."""
+    with blank(SIZE) as shown:
+        shown.goto(url + path)
+        shown.fill("input[name=username]", user)
+        shown.fill("input[name=password]", password)
+        shown.keyboard.press("Enter")
+        shown.wait_for_url(f"**{path}*")
+        yield shown
 
 
 def show_graph(shown: Any, url: str, dag_id: str, run_id: str) -> None:
@@ -101,7 +112,23 @@ def take(home: Path, dag_id: str, target: Path, run_id: str = "") -> None:
         shown.screenshot(path=str(target))
 
 
+def take_report(report: Path, target: Path) -> None:
+    """Save a decision report down to its metrics."""
+    with blank(REPORT) as shown:
+        shown.goto(report.resolve().as_uri())
+        below = shown.locator("#figures").bounding_box()
+        seen = {"x": 0, "y": 0, "width": REPORT["width"], "height": below["y"] + below["height"] + 32}
+        shown.screenshot(path=str(target), full_page=True, clip=seen)
+
+
+def main(what: str = "flight_delay_train", run_id: str = "") -> None:
+    """Save the picture of a report, if it is one, otherwise of a DAG's run."""
+    images = CHECKOUT / "docs" / "images"
+    if what.endswith(".html"):
+        take_report(Path(what), images / "decision_report.png")
+    else:
+        take(settings().home, what, images / f"{what}.png", run_id)
+
+
 if __name__ == "__main__":
-    _dag, _run, *_ = [*sys.argv[1:], "", ""]
-    _dag = _dag or "flight_delay_train"
-    take(settings().home, _dag, CHECKOUT / "docs" / "images" / f"{_dag}.png", _run)
+    main(*sys.argv[1:])

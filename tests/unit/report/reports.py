@@ -149,7 +149,7 @@ def full(name: VerdictName = "promote", **more: Any) -> Report:
         ),
         calibration={"challenger": 0.021, "champion": 0.034},
         shift=0.08,
-        leaks=(Leak(column="arr_delay", power=0.999),),
+        leaks=(Leak(column="arr_delay", power=0.999), Leak(column="dep_delay", power=0.6978)),
         self_test=(
             Check(name="champion_against_itself", passed=True, expected="not promoted", got="hold: same model"),
             Check(name="permuted_labels", passed=False, expected="rejected", got="promote"),

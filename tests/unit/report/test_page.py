@@ -73,6 +73,7 @@ def test_page_of_full_evidence_has_its_figures_in_words() -> None:
         "an alpha of 0.0250 instead of the policy's 0.0500",
         "97.2 % of the holdout's examples have a label",
         "arr_delay tells the label by itself",
+        "The strongest: arr_delay 0.9990, dep_delay 0.6978; at 0.9800 it is a leak.",
         "champion against itself",
         "hold: same model",
         "metric auc, margin 0.01",
@@ -124,6 +125,17 @@ def test_page_of_an_override_shows_who_why_and_the_gate_s_own_verdict() -> None:
     assert found.within("h1")[0] == "Hold"
     assert found.within("title")[0].startswith("Promote")
     assert "override: promote" in found.within("th")
+
+
+def test_page_of_a_promotion_that_was_approved_says_by_whom() -> None:
+    report = full()
+    reasons = (*report.verdict.reasons, "approved by admin: looks right")
+    promotion = record("promotion", 2, reasons=reasons)
+    assert "2 rules, as above; approved by admin: looks right" in made(full(followed=(promotion,))).text
+
+
+def test_page_without_a_leak_says_so() -> None:
+    assert "No input tells the label by itself." in made(bare()).text
 
 
 def test_page_without_an_override_speaks_of_none() -> None:

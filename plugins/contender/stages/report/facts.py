@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from contender.core.evidence import Estimate, Evidence, Finding, Verdict, VerdictName
+from contender.core.evidence import Estimate, Evidence, Finding, Leak, Verdict, VerdictName
 from contender.core.interval import Interval
 from contender.core.policy import GatePolicy
 from contender.core.records import Record
@@ -95,6 +95,17 @@ class Report:
     def decisive(self) -> tuple[Finding, ...]:
         """The findings that made the verdict what it is: all of its own strictness."""
         return tuple(finding for finding in self.verdict.findings if finding.verdict == self.verdict.verdict)
+
+    @property
+    def leaks(self) -> tuple[Leak, ...]:
+        """Inputs that tell more of the label by themselves than the policy believes of an honest one."""
+        return tuple(leak for leak in self.evidence.leaks if leak.power >= self.policy.max_single_feature_power)
+
+    def said(self, record: Record) -> str:
+        """A record's reasons; the rules' own, which stand in the report already, by their number."""
+        own = [reason for reason in record.reasons if reason not in self.verdict.reasons]
+        rules = len(record.reasons) - len(own)
+        return "; ".join([f"{rules} rules, as above"] * bool(rules) + own)
 
     def metrics(self) -> tuple[MetricRow, ...]:
         """The deciding metric, then guardrails, then what was measured besides."""

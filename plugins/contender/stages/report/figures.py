@@ -17,7 +17,7 @@ SHOWN = 40  # rows of a forest: more than that no one reads in a picture, the ta
 CURVES: dict[str, tuple[str, str, str]] = {
     "roc": ("ROC curve", "false positive rate", "true positive rate"),
     "precision_recall": ("Precision by recall", "recall", "precision"),
-    "residuals": ("Residuals", "predicted", "observed minus predicted"),
+    "residuals": ("Residuals", "mean prediction", "mean of observed minus predicted"),
 }
 
 
@@ -75,7 +75,7 @@ def slices_forest(report: Report) -> Drawing | None:
         Row(
             label=clipped(f"{found.column} = {found.value}"),
             estimate=found.improvement,
-            limit=-allowed[found.column] if found.column in allowed else None,
+            limit=-allowed[found.column] if found.improvement and found.column in allowed else None,
             beside=_beside(found.improvement) if found.improvement else f"not enough data ({found.rows:,} rows)",
         )
         for found in shown
@@ -113,40 +113,36 @@ def curves(report: Report) -> Drawing | None:
     titles = " · ".join(CURVES[kind][0] for kind in there)
     words = f"On the holdout, the challenger's line is solid, that of {report.evidence.reference} dashed."
     ours, theirs = (found.get("auc") for found in (report.evidence.challenger, report.evidence.champion))
+    if "roc" in there and report.evidence.task == "multiclass":
+        words += " Every row and class is one yes or no (micro-average)."
     if "roc" in there and ours and theirs:
         words += f" Area under the ROC curve: {figure(ours.value)} against {figure(theirs.value)}."
     return drawn("curves", titles, words, height=3.4, draw=draw)
 
 
 def calibration(report: Report) -> Drawing | None:
-    """Observed share against mean score, and how many rows stand behind each point."""
+    """Observed share against mean score."""
     points = _of(report, "calibration")
     if not points:
         return None
-    counted = [curve for curve in points if curve.rows]
 
     def draw(figure_: Figure) -> None:
-        axes, *below = figure_.subplots(
-            1 + bool(counted), 1, squeeze=False, sharex=True, height_ratios=[3, 1][: 1 + bool(counted)]
-        )[:, 0]
+        axes = figure_.subplots()
         axes.plot([0, 1], [0, 1], color=MUTED, linewidth=0.8, linestyle=":", label="perfectly calibrated")
         _lines(axes, points, report.evidence.reference)
-        axes.set(ylabel="observed share")
+        axes.set(xlabel="mean score", ylabel="observed share")
         axes.legend()
-        for bars in below:
-            for curve in counted:
-                aside = -0.01 if curve.role == "challenger" else 0.01
-                bars.bar([x + aside for x in curve.x], curve.rows, width=0.02, **BARS[curve.role])
-            bars.set(ylabel="rows")
-        (below or [axes])[-1].set_xlabel("mean score")
 
+    words = "Observed share of what was predicted against the mean score; on the dotted line scores mean what they say."
+    counts = [count for curve in points for count in curve.rows]
+    if counts:
+        words += f" Each point stands for {min(counts):,} to {max(counts):,} rows."
     errors = " and ".join(
         f"{figure(error)} for {_name(role, report.evidence.reference)}"
         for role, error in report.evidence.calibration.items()
     )
-    words = "Observed share of positives against the mean score; on the dotted line scores mean what they say. "
-    words += f"Expected calibration error: {errors}." if errors else ""
-    return drawn("calibration", "Calibration", words.strip(), height=4.2 if counted else 3.4, draw=draw)
+    words += f" Expected calibration error: {errors}." if errors else ""
+    return drawn("calibration", "Calibration", words, height=3.4, draw=draw)
 
 
 def scores(report: Report) -> Drawing | None:

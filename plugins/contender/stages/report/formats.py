@@ -12,7 +12,7 @@ DAY = timedelta(days=1)
 
 
 def figure(value: float, sign: str = "") -> str:
-    """A figure with the digits that tell: four decimals, fewer above 10, a power of ten below 0.001.
+    """A figure with the digits that tell: four decimals, fewer above 10, a power of ten below 0.0001.
 
     Args:
         value: The figure.
@@ -23,7 +23,7 @@ def figure(value: float, sign: str = "") -> str:
         ('0.4568', '1,234', '+0.0123', '1.2e−05')
     """
     size = abs(value)
-    if 0 < size < 0.001:  # noqa: PLR2004
+    if 0 < size < 0.0001:  # noqa: PLR2004
         form = ".1e"
     elif size < 10:  # noqa: PLR2004
         form = ".4f"
