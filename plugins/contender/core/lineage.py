@@ -2,7 +2,8 @@
 
 Beside a version's bundle, not in its image, lie `lineage.json` and two files of fingerprints of its training rows. The
 registry holds the digest of `lineage.json`, and that holds the digests of the two files and of the model: what was
-changed, cut or mixed up afterwards does not fit together and is `Untraced`, which the gate takes as contaminated.
+changed, cut or mixed up afterwards does not fit together and is `Untraced`, which the gate takes as contaminated. Who
+changes files and registry alike is not found out.
 """
 
 from __future__ import annotations

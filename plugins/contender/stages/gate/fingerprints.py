@@ -8,7 +8,7 @@ microseconds, a time at midnight as its date, text as it is, anything else by `s
 
 Two different texts have the same fingerprint with a chance of 2^-64: for 340,000 training rows and a holdout of 15,000
 some pair of them meets by chance once in 3.6 billion comparisons. Such a collision can only block a promotion, never
-let one pass, for equal texts always have equal fingerprints.
+let one pass, for equal texts always have equal fingerprints. A row takes about a microsecond.
 """
 
 from __future__ import annotations
@@ -120,7 +120,7 @@ def _bytes(text: str) -> bytes:
 
 def _coded(rows: pd.DataFrame, name: str) -> tuple[npt.NDArray[np.int64], list[str]]:
     """For each row the place of its value's text among the column's different values, and these texts."""
-    codes, values = pd.factorize(_column(rows, name).astype(object))
+    codes, values = pd.factorize(_column(rows, name))
     if (codes < 0).any():
         at = np.flatnonzero(codes < 0)
         raise DataError(
