@@ -120,7 +120,8 @@ def look(path: Path, decision: Decision) -> int:
     The number is how many comparisons of this model the log holds, up to and with this one, on holdout windows that
     overlap its own. A comparison is known by its inputs' digests, its window and its policy's digest: the same again
     is the same look and keeps its number; another policy, other rows or a longer window are another chance to pass,
-    so another look.
+    so another look. A model looked at beside itself, as when a month is run again, has no chance to pass and counts
+    for no other look.
 
     Args:
         path: The log.
@@ -134,8 +135,9 @@ def look(path: Path, decision: Decision) -> int:
         raise ValueError(f"a look is a record of kind 'look', not {decision.kind!r}")
     with transaction(path) as log:
         placed = log.append(decision)
-        looks = [record for record in log.records[: placed.sequence] if record.kind == "look"]
-        return sum(record.overlaps(placed) for record in looks)
+        before = log.records[: placed.sequence - 1]
+        chances = [record for record in before if record.kind == "look" and not record.same_model()]
+        return 1 + sum(record.overlaps(placed) for record in chances)
 
 
 def verify(path: Path, anchors: Mapping[str, str] | None = None) -> tuple[Record, ...]:

@@ -78,6 +78,10 @@ class Decision(Result):
         """Whether both put the same on record, their times aside."""
         return self._content() == other._content()
 
+    def same_model(self) -> bool:
+        """Whether what is compared is one model."""
+        return len({self.inputs.get(name, name) for name in COMPARED}) == 1
+
     def overlaps(self, other: Decision) -> bool:
         """Whether both measured on windows that have a moment in common."""
         return self.holdout is not None and other.holdout is not None and self.holdout.overlaps(other.holdout)

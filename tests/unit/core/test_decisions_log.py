@@ -99,6 +99,12 @@ def test_look_at_a_window_of_its_own_starts_fresh(path: Path) -> None:
     assert look(path, _look(challenger="c2", window=Interval.parse("2013-06-30/2013-07-02"))) == 3
 
 
+def test_look_at_a_model_beside_itself_costs_the_others_nothing(path: Path) -> None:
+    assert look(path, _look()) == 1
+    assert look(path, _look(challenger="c1", reference="c1")) == 2
+    assert look(path, _look(challenger="c2", reference="c1")) == 2
+
+
 def test_look_counts_no_other_records(path: Path) -> None:
     append(path, _decision(inputs={"challenger": "c0", "reference": "r0"}, holdout=JUNE))
     assert look(path, _look()) == 1
