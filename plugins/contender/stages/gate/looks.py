@@ -12,12 +12,13 @@ other, and theirs do: they share the rows.
 
 Look k gets an interval at `alpha / 2^(k-1)`, whose lower end alone promotes: where the two models are equal it lies
 above 0 with a chance of `alpha / 2^k`. All looks that share a moment of time are numbered at least in their order (see
-`contender.core.decisions.look`; those at a model beside itself aside, which cannot pass), so together they promote one falsely with a chance of at most
-`alpha/2 · (1 + 1/2 + 1/4 + …) = alpha`, however many there are; the first keeps the whole interval, as it would have
-without this. Halving is steep: rules with a heavier tail (e.g. those of Javanmard & Montanari 2018, "Online rules for
-control of false discovery rate and false discovery exceedance", Annals of Statistics 46) give the tenth look more and
-the first less, and here the tenth look at one month is not what deserves it. What others spend on discoveries already
-made to earn more looks (α-investing) is not done: it controls the share of false promotions, not the chance of one.
+`contender.core.decisions.look`; those at a model beside itself aside, which cannot pass), so together they promote one
+falsely with a chance of at most `alpha/2 · (1 + 1/2 + 1/4 + …) = alpha`, however many there are. The first keeps the
+whole interval, as it would have without this. Halving is steep: rules with a heavier
+tail (e.g. those of Javanmard & Montanari 2018, "Online rules for control of false discovery rate and false discovery
+exceedance", Annals of Statistics 46) give the tenth look more and the first less, and here the tenth look at one month
+is not what deserves it. What others spend on discoveries already made to earn more looks (α-investing) is not done: it
+controls the share of false promotions, not the chance of one.
 """
 
 from __future__ import annotations
