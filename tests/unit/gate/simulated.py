@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from contender.core.evidence import Estimate, Evidence, Leak, Verdict
-from contender.core.policy import GatePolicy
+from contender.core.policy import GatePolicy, MetricName, Task
 from contender.stages.gate.holdout import Holdout
 from contender.stages.gate.measure import measure
 
@@ -80,3 +80,34 @@ def evidence(low: float | None, high: float | None, **more: Any) -> Evidence:
 def reason(verdict: Verdict, rule: str) -> str:
     """What one rule said."""
     return {finding.rule: finding.reason for finding in verdict.findings}[rule]
+
+
+TASKS: tuple[Task, ...] = ("binary", "multiclass", "regression", "forecast")
+METRIC: dict[Task, MetricName] = {
+    "binary": "log_loss",
+    "multiclass": "log_loss",
+    "regression": "mae",
+    "forecast": "mase",
+}
+
+
+def simulated(task: Task, **more: Any) -> Holdout:
+    """A holdout of this task whose challenger is better."""
+    rows = holdout(**more)
+    if task == "binary":
+        return rows
+    rng = np.random.default_rng(11)
+    signal, count = np.log(rows.challenger / (1 - rows.challenger)), len(rows.labels)
+    if task == "multiclass":
+        labels = rng.integers(0, 3, count)
+        ours, theirs = (_softmax(skill * np.eye(3)[labels] + rng.normal(size=(count, 3))) for skill in (2.0, 0.5))
+        return replace(rows, task=task, labels=labels, challenger=ours, reference=theirs)
+    labels = signal + rng.normal(0, 0.5, count)
+    ours, theirs = signal, signal + rng.normal(0, 1, count)
+    scale = 1.0 + (np.arange(count) % 3) if task == "forecast" else None
+    return replace(rows, task=task, labels=labels, challenger=ours, reference=theirs, scale=scale)
+
+
+def _softmax(logits: Any) -> Any:
+    odds = np.exp(logits)
+    return odds / odds.sum(axis=1, keepdims=True)

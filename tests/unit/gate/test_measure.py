@@ -10,10 +10,21 @@ from hypothesis import strategies as st
 
 from contender.core.evidence import Estimate, Evidence
 from contender.core.manifest import digest_of
-from contender.core.policy import GatePolicy, MetricName
+from contender.core.policy import METRICS_OF, GatePolicy, Guardrail, MetricName, Task
 from contender.stages.gate.holdout import Holdout
 from contender.stages.gate.rules import decide
-from tests.unit.gate.simulated import POLICY, holdout, logistic, measured, permuted, reason, swapped
+from tests.unit.gate.simulated import (
+    METRIC,
+    POLICY,
+    TASKS,
+    holdout,
+    logistic,
+    measured,
+    permuted,
+    reason,
+    simulated,
+    swapped,
+)
 
 
 @pytest.mark.parametrize("metric", ["log_loss", "brier", "auc"])
@@ -34,11 +45,53 @@ def test_gate_with_a_better_challenger_promotes_and_swapped_rejects(metric: Metr
 
 
 @settings(deadline=None, max_examples=20)
-@given(seed=st.integers(0, 1000))
-def test_measure_when_rows_are_permuted_gives_the_same_evidence(seed: int) -> None:
-    rows = holdout(seed=seed, days=8, each=15)
+@given(task=st.sampled_from(TASKS), seed=st.integers(0, 1000))
+def test_measure_when_rows_are_permuted_gives_the_same_evidence(task: Task, seed: int) -> None:
+    rows, policy = simulated(task, seed=seed, days=8, each=15), GatePolicy(metric=METRIC[task], resamples=200)
     order = np.random.default_rng(seed).permutation(len(rows.labels))
-    assert measured(rows) == measured(permuted(rows, order))
+    assert measured(rows, policy) == measured(permuted(rows, order), policy)
+
+
+@settings(deadline=None, max_examples=20)
+@given(task=st.sampled_from(TASKS), seed=st.integers(0, 1000))
+def test_measure_when_models_are_swapped_mirrors_every_figure(task: Task, seed: int) -> None:
+    rows, policy = simulated(task, seed=seed, days=8, each=15), GatePolicy(metric=METRIC[task], resamples=200)
+    there, back = measured(rows, policy), measured(swapped(rows), policy)
+    assert (there.challenger, there.champion) == (back.champion, back.challenger)
+    assert set(there.improvement) == set(METRICS_OF[task])
+    for name, found in there.improvement.items():
+        mirrored = back.improvement[name]
+        assert found.value == -mirrored.value
+        if found.low is None or found.high is None:
+            assert mirrored.low is None
+        else:
+            assert (found.low, found.high) == (-(mirrored.high or 0), -(mirrored.low or 0))
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_gate_of_every_task_promotes_the_better_and_rejects_the_worse(task: Task) -> None:
+    policy = GatePolicy(metric=METRIC[task], resamples=200)
+    assert decide(measured(simulated(task), policy), policy).verdict == "promote"
+    assert decide(measured(swapped(simulated(task)), policy), policy).verdict == "reject"
+
+
+def test_measure_not_in_full_keeps_to_what_the_policy_asks_for() -> None:
+    rows, policy = holdout(), GatePolicy(resamples=200, guardrails=(Guardrail(metric="auc", margin=0.1),))
+    full, brief = measured(rows, policy), measured(rows, policy, in_full=False)
+    assert list(brief.improvement) == ["log_loss", "auc"]
+    assert (brief.curves, brief.calibration, brief.shift) == ((), {}, None)
+    assert full.calibration
+    assert full.shift is not None
+    assert [finding.verdict for finding in decide(brief, policy).findings] == [
+        finding.verdict for finding in decide(full, policy).findings
+    ]
+    limited = policy.model_copy(update={"max_calibration_error": 0.5, "max_prediction_shift": 9.0})
+    asked = measured(rows, limited, in_full=False)
+    assert (asked.calibration, asked.shift) == (full.calibration, full.shift)
+
+
+def test_measure_against_a_baseline_has_no_shift() -> None:
+    assert measured(holdout(), reference="prevalence").shift is None
 
 
 def test_measure_with_the_same_seed_repeats_and_with_another_differs() -> None:

@@ -42,8 +42,11 @@ def _figures(rule: FairnessRule, group: pd.Series, rows: Rows) -> GroupFigures:
 def _rates(rule: FairnessRule, group: pd.Series, positive: Flags, scores: Floats) -> dict[str, float]:
     if not len(group):
         return {}
+    # Equal rows as one with their number as its weight: fairlearn handles rows one by one.
+    decided = pd.DataFrame({"group": group, "positive": positive, "decided": scores >= rule.threshold})
+    cells = decided.value_counts().reset_index(name="rows")
     frame = fairlearn.metrics.MetricFrame(
-        metrics=getattr(fairlearn.metrics, rule.measure), y_true=positive, y_pred=scores >= rule.threshold,
-        sensitive_features=group.rename(rule.column),
+        metrics=getattr(fairlearn.metrics, rule.measure), y_true=cells["positive"], y_pred=cells["decided"],
+        sensitive_features=cells["group"], sample_params={"sample_weight": cells["rows"]},
     )  # fmt: skip
     return {str(name): float(rate) for name, rate in sorted(frame.by_group.items())}

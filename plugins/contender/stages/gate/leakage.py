@@ -9,7 +9,7 @@ without a fault. What this cannot find: a leak spread over several columns, one 
 from __future__ import annotations
 
 from itertools import combinations
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -112,8 +112,12 @@ def _following(labels: Floats, matrix: Floats) -> Floats:
 
 def _ranked(matrix: Floats) -> list[Floats]:
     """Ranks by column, ties at their mean: missing values first and, where there are any, missing values last."""
-    ways: tuple[Literal["top", "bottom"], ...] = ("top", "bottom") if np.isnan(matrix).any() else ("top",)
-    return [pd.DataFrame(matrix).rank(na_option=way).to_numpy() for way in ways]
+    missing = np.isnan(matrix)
+    first: Floats = pd.DataFrame(matrix).rank(na_option="top").to_numpy()
+    if not missing.any():
+        return [first]
+    count = missing.sum(axis=0)
+    return [first, np.where(missing, len(matrix) - (count - 1) / 2, first - count)]
 
 
 def _is_number(values: pd.Series) -> bool:

@@ -7,6 +7,7 @@ alone: what a case is to show does not hang on guardrails, slices or limits.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -93,9 +94,12 @@ class Gate:
         return ours > theirs if self._metric(rows).higher_is_better else ours < theirs
 
     def is_true(self, evidence: Evidence, rows: Holdout) -> bool:
-        """Whether the challenger's figure is that of its scores on these rows."""
-        found = evidence.challenger.get(self.policy.metric)
-        return found is not None and bool(np.isclose(found.value, self._figure(rows.challenger, rows), rtol=1e-6))
+        """Whether both figures are those of the scores on these rows."""
+        pairs = (evidence.challenger, rows.challenger), (evidence.champion, rows.reference)
+        found = [(figures.get(self.policy.metric), self._figure(scores, rows)) for figures, scores in pairs]
+        return all(
+            seen is not None and math.isclose(seen.value, true, rel_tol=1e-6, abs_tol=1e-9) for seen, true in found
+        )
 
     def _figure(self, scores: Any, rows: Holdout) -> float:
         return self._metric(rows).value(rows.labels, scores, rows.scale)
@@ -126,8 +130,8 @@ def _permuted(rows: Holdout, gate: Gate) -> Check:
     """The challenger's scores, handed to other rows: it knows nothing of them, and its figure must say so.
 
     A champion that itself knows hardly anything cannot be told from it, and one that the world has left behind may even
-    be worse. Then the labels themselves take the champion's place; rows that cannot tell a guess from these can only
-    be held.
+    be worse. Then the labels themselves take the champion's place; rows that cannot tell a guess from these can only be
+    held.
     """
     order = np.random.default_rng(gate.seed).permutation(len(rows.labels))
     guessing = replace(rows, challenger=rows.challenger[order])
@@ -135,12 +139,13 @@ def _permuted(rows: Holdout, gate: Gate) -> Check:
     promoted = verdict.verdict == "promote" and not gate.better(guessing.challenger, rows.reference, rows)
     told, true = f"{verdict.verdict} against {gate.reference}", gate.is_true(evidence, guessing)
     if verdict.verdict != "reject":
-        evidence, verdict = gate.asked(replace(guessing, reference=_knowing(rows, 1.0)))
-        promoted = promoted or verdict.verdict == "promote"
+        beside = replace(guessing, reference=_knowing(rows, 1.0))
+        evidence, verdict = gate.asked(beside)
+        promoted, true = promoted or verdict.verdict == "promote", true and gate.is_true(evidence, beside)
         told = f"{told}, {verdict.verdict} against the labels themselves"
     return _check(
         "challenger with permuted labels", evidence, promoted=promoted, right=true and verdict.verdict != "promote",
-        expected="reject", got=told if true else f"{told}, by a figure that is not of these rows",
+        expected="reject", got=told if true else f"{told}, by figures that are not of these rows",
     )  # fmt: skip
 
 
