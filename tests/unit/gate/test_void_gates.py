@@ -189,10 +189,17 @@ def test_gate_on_one_class_holds(label: int) -> None:
     assert reason(verdict, "measurable") == f"no interval: all 720 labels of the holdout are {label}"
 
 
-def test_gate_without_a_scale_for_its_metric_fails_its_self_test() -> None:
-    rows = replace(simulated("forecast"), scale=None)
-    with pytest.raises(SelfTestFailed, match="a difference in mase, which is missing"):
-        _gate(rows, GatePolicy(metric="mase", resamples=200))
+def test_gate_without_a_scale_for_its_metric_holds() -> None:
+    verdict = _gate(replace(simulated("forecast"), scale=None), GatePolicy(metric="mase", resamples=200))
+    assert verdict.verdict == "hold"
+    assert "mase could not be measured on this holdout (mase has no value" in reason(verdict, "complete")
+
+
+def test_gate_by_the_auc_of_a_class_that_the_holdout_lacks_holds() -> None:
+    rows = simulated("multiclass")
+    verdict = _gate(replace(rows, labels=np.minimum(rows.labels, 1)), GatePolicy(metric="auc", resamples=200))
+    assert verdict.verdict == "hold"
+    assert reason(verdict, "measurable") == "no interval: auc has no value on this holdout"
 
 
 def test_gate_with_rows_permuted_between_the_models_never_promotes() -> None:

@@ -68,9 +68,7 @@ def measure(
     known = METRICS[holdout.task]
     asked = known.values() if in_full else [known[name] for name in policy.metrics() if name in known]
     figures = _figures(asked, rows, codes, weights, alpha)
-    decisive = figures["improvement"].get(policy.metric)
-    if not why_not and decisive is not None and decisive.low is None:
-        why_not = f"some resamples of the {rows.clusters} clusters carry no value of {policy.metric}"
+    why_not = why_not or _valueless(figures["improvement"].get(policy.metric), rows, policy)
     calibrated = in_full or policy.max_calibration_error is not None
     shifted = reference != policy.baseline and (in_full or policy.max_prediction_shift is not None)
     return Evidence(
@@ -136,3 +134,13 @@ def _no_interval(rows: Rows, policy: GatePolicy, look: int) -> str:
     if rows.clusters < policy.minimum_clusters:
         return too_few(rows.clusters, policy)
     return used_up(policy.alpha, look, policy.resamples)
+
+
+def _valueless(decisive: Estimate | None, rows: Rows, policy: GatePolicy) -> str:
+    if decisive is None:
+        return f"{policy.metric} has no value on this holdout"
+    return (
+        f"some resamples of the {rows.clusters} clusters carry no value of {policy.metric}"
+        if decisive.low is None
+        else ""
+    )
