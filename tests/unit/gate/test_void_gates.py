@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contender.core.errors import DataError, SelfTestFailed
 from contender.core.evidence import Evidence, Finding, Verdict
+from contender.core.interval import Interval
 from contender.core.policy import GatePolicy, Guardrail, SliceRule, Task
+from contender.core.results import Snapshot
+from contender.stages.gate.fingerprints import traced
 from contender.stages.gate.firewall import contamination
 from contender.stages.gate.holdout import Holdout
 from contender.stages.gate.measure import measure
@@ -145,12 +148,22 @@ def test_gate_after_the_alias_was_moved_holds() -> None:
     assert reason(verdict, "different").startswith("same model")
 
 
-def test_gate_on_rows_that_the_champion_was_trained_on_holds() -> None:
-    """The template that draws a new split in each run."""
-    start, later = datetime(2013, 6, 15, tzinfo=UTC), datetime(2013, 6, 20, tzinfo=UTC)
-    verdict = _gate(contaminated=contamination(start, later, start))
+def test_gate_on_a_new_split_in_each_run_holds() -> None:
+    """The template whose test rows the champion was trained on, because it drew another split of the same rows."""
+    due = pd.Series(pd.date_range("2013-06-15", periods=720, freq="24min", tz="UTC").as_unit("us"))
+    rows = pd.DataFrame({"example_id": [f"row {i}" for i in range(720)], "due_at": due, "day": due.dt.date.astype(str)})
+    window, snapshot = (
+        Interval.parse("2013-06-15/2013-06-27"),
+        Snapshot(table="t", version=1, digest="d" * 64, rows=360),
+    )
+    half = np.random.default_rng(0).permutation(720) < 360
+    trained = traced(
+        rows[half], version="1", model_digest="a" * 64, train=window, cluster="day", training_set=snapshot,
+    )  # fmt: skip
+    said = contamination(rows[~half], window, "day", {"challenger": [trained], "champion": [trained]})
+    verdict = _gate(contaminated=said)
     assert verdict.verdict == "hold"
-    assert "the champion was trained until" in reason(verdict, "uncontaminated")
+    assert "the champion (version 1) was trained until" in reason(verdict, "uncontaminated")
 
 
 def test_gate_without_the_metric_of_a_guardrail_holds() -> None:
