@@ -46,7 +46,11 @@ def test_proxy_builds_and_proves_an_image(
         assert served.container.attrs["NetworkSettings"]["Ports"] == {"8080/tcp": None}
         assert served.container.attrs["HostConfig"].items() >= (rules.CONFINED | {"Memory": 2**29}).items()
         answers = served.predict_raw(golden.instances)
+        assert len(served.latencies_ms(golden.instances, warm_up=1, rounds=1, of=5)[0]) == 5
+        memory = served.memory_mb()
     assert len(answers) == len(golden.outputs)
+    assert memory is not None
+    assert 5 < memory < 512
     with (
         pytest.raises(ImageFailed, match="OnlineStoreUnreachable"),
         proxied.run(built.digest, network=network, ready_within_s=4),
@@ -140,7 +144,10 @@ def test_proxy_image_of_others_is_not_run_and_their_tag_not_moved(
         client.images.remove("contender/test-foreign:1")
 
 
-@pytest.mark.parametrize(("method", "call"), [("POST", "stop"), ("GET", "json"), ("GET", "logs"), ("DELETE", "")])
+@pytest.mark.parametrize(
+    ("method", "call"),
+    [("POST", "stop"), ("GET", "json"), ("GET", "logs"), ("GET", "stats?stream=0"), ("DELETE", "")],
+)
 def test_proxy_container_of_others_is_not_touched(
     http: httpx.Client, client: docker.DockerClient, network: str, method: str, call: str
 ) -> None:

@@ -60,9 +60,14 @@ def test_image_built_answers_the_golden_requests_as_non_root(
         assert served.container.exec_run(["touch", "/app/x"]).exit_code != 0
         with urllib.request.urlopen(f"{served.url}/about") as about:  # noqa: S310  loopback
             assert json.load(about)["about"]["version"] == "7"
+        rounds, memory = served.latencies_ms(golden.instances), served.memory_mb()
     proof = image.prove(
-        answers, golden, image=built.tag, digest=built.digest, model_digest="0" * 64, size_mb=built.size_mb
-    )
+        answers, golden, image=built.tag, digest=built.digest, model_digest="0" * 64, size_mb=built.size_mb,
+        latencies_ms=rounds, memory_mb=memory,
+    )  # fmt: skip
+    assert [len(times) for times in rounds] == [100, 100, 100]
+    assert 0 < proof.p50_latency_ms <= proof.p95_latency_ms
+    assert 5 < proof.memory_mb < 512
     assert proof.answered == 20
     assert proof.largest_difference < 1e-5
     assert proof.digest.startswith("sha256:")

@@ -1,15 +1,20 @@
 from __future__ import annotations
 
+import http.server
 import io
+import json
 import socket
 import tarfile
+import threading
+from collections.abc import Iterator
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
 from contender.adapters.containers import Engine, context_tar, reach
-from contender.core.errors import EngineUnavailable
+from contender.adapters.served import Served
+from contender.core.errors import EngineUnavailable, ImageFailed
 from contender.stages import image
 
 
@@ -78,3 +83,71 @@ def test_build_with_a_reach_has_its_arguments_and_the_same_tag() -> None:
     Engine(client).build(plan, reach={"PIP_INDEX_URL": "https://mirror/simple"})
     assert client.asked["buildargs"] == {"BASE": "mirror/python:3.11", "PIP_INDEX_URL": "https://mirror/simple"}
     assert client.tagged == plan.tag == image.runtime("mirror/python:3.11").tag
+
+
+STATS = {
+    "version 1": ({"usage": 70_000_000, "stats": {"inactive_file": 1, "total_inactive_file": 24_000_000}}, 46.0),
+    "version 2": ({"usage": 70_000_000, "stats": {"inactive_file": 24_000_000}}, 46.0),
+    "more cache than use": ({"usage": 5_000_000, "stats": {"inactive_file": 24_000_000}}, 5.0),
+    "no accounting": ({}, None),
+}
+
+
+@pytest.mark.parametrize(("memory", "expected"), STATS.values(), ids=STATS.keys())
+def test_memory_is_what_docker_stats_says(memory: dict[str, Any], expected: float | None) -> None:
+    container = SimpleNamespace(id="a1", stats=lambda **_: {"memory_stats": memory})
+    assert Served(url="", container=container).memory_mb() == expected
+
+
+def test_memory_of_an_engine_that_went_away_says_so() -> None:
+    def away(**_: Any) -> None:
+        raise ConnectionError("away")
+
+    with pytest.raises(EngineUnavailable, match="went away while asking what a1 takes"):
+        Served(url="", container=SimpleNamespace(id="a1", stats=away)).memory_mb()
+
+
+class Model(http.server.BaseHTTPRequestHandler):
+    """Answers with the status of its path; remembers what it was asked on which connection."""
+
+    protocol_version = "HTTP/1.1"
+    asked: ClassVar[list[tuple[Any, Any]]] = []
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.asked.append((self.client_address, body["instances"]))
+        refused = body["instances"][0] is None
+        self.send_response(422 if refused else 200)
+        self.send_header("Content-Length", "2")
+        self.end_headers()
+        self.wfile.write(b"no" if refused else b"{}")
+
+    def log_message(self, *_: Any) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def model() -> Iterator[str]:
+    Model.asked.clear()
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Model) as server:
+        threading.Thread(target=server.serve_forever).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def test_latencies_are_of_rows_in_turn_on_one_connection(model: str) -> None:
+    rounds = Served(url=model, container=None).latencies_ms([{"a": 1}, {"a": 2}], warm_up=1, rounds=2, of=3)
+    assert [len(times) for times in rounds] == [3, 3]
+    assert all(time > 0 for times in rounds for time in times)
+    assert len({connection for connection, _ in Model.asked}) == 1
+    assert [rows for _, rows in Model.asked] == [[{"a": 1}], [{"a": 2}]] * 3 + [[{"a": 1}]]
+
+
+def test_latencies_of_no_rows_are_none(model: str) -> None:
+    assert Served(url=model, container=None).latencies_ms([]) == []
+
+
+def test_latencies_of_a_refused_row_are_no_figures(model: str) -> None:
+    container = SimpleNamespace(logs=lambda tail: b"the reason")
+    with pytest.raises(ImageFailed, match=r"status 422: no; its log ends: the reason"):
+        Served(url=model, container=container).latencies_ms([None])  # type: ignore[list-item]

@@ -143,6 +143,17 @@ def test_prove_other_answers_fail(answers: list[float], message: str) -> None:
         image.prove(answers, GOLDEN, **PROVED)
 
 
+def test_prove_latency_is_the_median_of_the_rounds_percentiles() -> None:
+    quiet, stalled = [float(ms) for ms in range(1, 101)], [1000.0] * 100
+    proof = image.prove([0.1, 0.2, 0.3], GOLDEN, **PROVED, latencies_ms=[quiet, stalled, quiet], memory_mb=46.1)
+    assert (proof.p50_latency_ms, proof.p95_latency_ms, proof.memory_mb) == (50.0, 95.0, 46.1)
+
+
+def test_prove_unmeasured_image_has_no_figures() -> None:
+    proof = image.prove([0.1, 0.2, 0.3], GOLDEN, **PROVED)
+    assert (proof.p50_latency_ms, proof.p95_latency_ms, proof.memory_mb) == (None, None, None)
+
+
 def test_prove_no_golden_requests_fails() -> None:
     with pytest.raises(GoldenRequestsFailed):
         image.prove([], Golden(instances=[], outputs=[], tolerance=1.0), **PROVED)

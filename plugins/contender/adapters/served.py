@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import http.client
+import itertools
 import json
 import logging
 import time
@@ -13,6 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 import docker
 import requests
@@ -70,6 +72,65 @@ class Served:
         except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError) as error:
             raise self._failed(repr(error)) from error
         raise self._failed(f"status {status}: {content.decode(errors='replace')[:500]}")
+
+    def latencies_ms(
+        self, instances: Sequence[Mapping[str, Any]], *, warm_up: int = 50, rounds: int = 3, of: int = 100
+    ) -> list[list[float]]:
+        """Times to answer a request of one row, asked one after another on one connection.
+
+        The time is that of the caller: from the first byte sent to the last byte read.
+
+        Args:
+            instances: The rows that are asked in turn; with none, nothing is measured.
+            warm_up: Requests before the first round, which are not timed.
+            rounds: How many rounds are timed.
+            of: Requests of one round.
+
+        Returns:
+            Milliseconds, `rounds` lists of `of` each.
+
+        Raises:
+            ImageFailed: An answer is not status 200, or the container breaks off.
+        """
+        if not instances:
+            return []
+        bodies = itertools.cycle(json.dumps({"instances": [one]}).encode() for one in instances)
+        connection = http.client.HTTPConnection(urlsplit(self.url).netloc, timeout=10)
+        try:
+            for _ in range(warm_up):
+                self._timed_ms(connection, next(bodies))
+            return [[self._timed_ms(connection, next(bodies)) for _ in range(of)] for _ in range(rounds)]
+        except (OSError, http.client.HTTPException) as error:
+            raise self._failed(repr(error)) from error
+        finally:
+            connection.close()
+
+    def _timed_ms(self, connection: http.client.HTTPConnection, body: bytes) -> float:
+        begun = time.perf_counter()
+        connection.request("POST", "/predict/raw", body, {"Content-Type": "application/json"})
+        response = connection.getresponse()
+        content = response.read()
+        taken = time.perf_counter() - begun
+        if response.status != http.HTTPStatus.OK:
+            raise self._failed(f"status {response.status}: {content.decode(errors='replace')[:500]}")
+        return taken * 1e3
+
+    def memory_mb(self) -> float | None:
+        """Memory that the container takes now, in 10^6 bytes; `None` where the engine does not account for memory.
+
+        As in `docker stats`, what the kernel could drop from its file cache at once does not count.
+
+        Raises:
+            EngineUnavailable: The engine went away.
+        """
+        with _engine(f"asking what {self.container.id} takes"):
+            memory = self.container.stats(stream=False, one_shot=True).get("memory_stats") or {}
+        used, details = memory.get("usage"), memory.get("stats") or {}
+        if used is None:
+            return None
+        # The name in version 1 of the kernel's control groups, then in version 2.
+        cache = int(details.get("total_inactive_file", details.get("inactive_file", 0)))
+        return round((int(used) - cache if cache < used else int(used)) / 1e6, 1)
 
     def _failed(self, got: str) -> ImageFailed:
         return ImageFailed(

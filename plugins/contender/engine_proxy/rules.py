@@ -124,6 +124,7 @@ LOGS = {
     **dict.fromkeys(("since", "until"), _like("[0-9.]{1,32}")),
     "tail": _like("all|[0-9]{1,6}"),
 }
+STATS = {"stream": _like("(?i)false|0"), "one-shot": WHETHER}
 ON_CONTAINER = rf"/containers/(?P<container>{CONTAINER})"
 RULES = (
     Rule("GET", "/_ping"),
@@ -135,6 +136,7 @@ RULES = (
     Rule("GET", "/containers/json", LIST, frozenset({"filters"})),
     Rule("GET", f"{ON_CONTAINER}/json", {"size": WHETHER}),
     Rule("GET", f"{ON_CONTAINER}/logs", LOGS),
+    Rule("GET", f"{ON_CONTAINER}/stats", STATS, frozenset({"stream"})),
     Rule("POST", f"{ON_CONTAINER}/start"),
     Rule("POST", f"{ON_CONTAINER}/stop", {"t": _like("[0-9]{1,3}")}),
     Rule("POST", f"{ON_CONTAINER}/rename", {"name": _like(CONTAINER)}, frozenset({"name"})),

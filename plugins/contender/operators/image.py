@@ -58,7 +58,7 @@ class ImageBuild(ModelOperator):
 
 
 class ImageProve(ModelOperator):
-    """Start the image and compare its answers to the golden requests with the training process's.
+    """Start the image, compare its answers to the golden requests with the training process's, and measure it.
 
     Args:
         fitted: What `TrainFit` returned (templated).
@@ -89,9 +89,13 @@ class ImageProve(ModelOperator):
             proof_of=f"{places.serving_network or places.home}/{task_identity(context)}",
         ) as served:  # fmt: skip
             answers = served.predict_raw(golden.instances)
+            latencies, memory = served.latencies_ms(golden.instances), served.memory_mb()
         proof = image.prove(
             answers, golden, image=self.built["image"], digest=self.built["digest"],
             model_digest=self.fitted["model_digest"], size_mb=self.built["size_mb"],
+            latencies_ms=latencies, memory_mb=memory,
         )  # fmt: skip
         self.log.info("%d golden requests answered, largest difference %g", proof.answered, proof.largest_difference)
+        self.log.info("one row takes %s ms (p95 %s ms); %s MB of memory, %s MB of image",
+                      proof.p50_latency_ms, proof.p95_latency_ms, proof.memory_mb, proof.size_mb)  # fmt: skip
         return proof.facts()

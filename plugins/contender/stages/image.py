@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
+import statistics
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -129,9 +132,17 @@ def golden(bundle: Path) -> Golden:
 
 
 def prove(
-    answers: list[float], expected: Golden, *, image: str, digest: str, model_digest: str, size_mb: float
+    answers: list[float],
+    expected: Golden,
+    *,
+    image: str,
+    digest: str,
+    model_digest: str,
+    size_mb: float,
+    latencies_ms: Sequence[Sequence[float]] = (),
+    memory_mb: float | None = None,
 ) -> ImageProof:
-    """Compare the served answers with those of the training process.
+    """Compare the served answers with those of the training process, and sum up what the running image took.
 
     Args:
         answers: What the running image answered to `expected.instances`, in their order.
@@ -140,6 +151,9 @@ def prove(
         digest: Its content-addressed ID.
         model_digest: SHA-256 of the model that is in it.
         size_mb: Its size in 10^6 bytes.
+        latencies_ms: Rounds of times to answer a request of one row. The proof has the median of the rounds'
+            percentiles: a single stall of the machine, which spoils one round, is not the image's.
+        memory_mb: Memory of the container after it has answered, in 10^6 bytes; `None` where nobody measured it.
 
     Raises:
         GoldenRequestsFailed: There are none, an answer is missing, or one differs by more than the tolerance.
@@ -171,7 +185,18 @@ def prove(
         answered=len(answers),
         largest_difference=max(differences),
         size_mb=size_mb,
+        p50_latency_ms=_typical(latencies_ms, 50),
+        p95_latency_ms=_typical(latencies_ms, 95),
+        memory_mb=memory_mb,
     )
+
+
+def _typical(rounds: Sequence[Sequence[float]], percentile: int) -> float | None:
+    """Median over the rounds of a percentile within each (nearest rank); `None` without a round."""
+    if not rounds:
+        return None
+    ranked = (sorted(times)[math.ceil(percentile / 100 * len(times)) - 1] for times in rounds)
+    return round(statistics.median(ranked), 3)
 
 
 def _digest(context: dict[str, bytes], arguments: dict[str, str]) -> str:

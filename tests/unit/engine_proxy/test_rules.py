@@ -47,6 +47,7 @@ ALLOWED = {
     "list": ("GET", "/v1.41/containers/json", {"filters": OURS, "all": "1", "limit": "-1"}, ""),
     "inspect": ("GET", "/v1.41/containers/contender_models-toy/json", {}, "contender_models-toy"),
     "logs": ("GET", "/v1.41/containers/a1b2/logs", {"stdout": "1", "tail": "20"}, "a1b2"),
+    "stats": ("GET", "/v1.41/containers/a1b2/stats", {"stream": "False", "one-shot": "True"}, "a1b2"),
     "start": ("POST", "/v1.41/containers/a1b2/start", {}, "a1b2"),
     "stop": ("POST", "/v1.41/containers/a1b2/stop", {"t": "15"}, "a1b2"),
     "rename": ("POST", "/v1.41/containers/a1b2/rename", {"name": f"{NETWORK}-toy"}, "a1b2"),
@@ -131,6 +132,8 @@ REFUSED = {
     "name of another network": ("POST", "/v1.41/containers/create", "name=contenderxmodels-toy"),
     "renamed to a service": ("POST", "/v1.41/containers/a1/rename", "name=airflow-apiserver"),
     "platform": ("POST", "/v1.41/containers/create", "platform=linux%2Farm64"),
+    "stats without end": ("GET", "/v1.41/containers/a1/stats", ""),
+    "stats as a stream": ("GET", "/v1.41/containers/a1/stats", "stream=true"),
     "start with a body's worth": ("POST", "/v1.41/containers/a1/start", "detachKeys=ctrl-a"),
     "broken query": ("GET", "/v1.41/_ping", "a"),
 }  # fmt: skip
