@@ -38,14 +38,13 @@ def summary(values: Mapping[tuple[str, str], Any]) -> str:
     """
     facts = {task: values[task, key] for task, key in WANTED if isinstance(values.get((task, key)), dict)}
     absent = [task for task in ("data.validate", "train.assemble", "train.fit", "gate.measure") if task not in facts]
-    verdict = facts.get("gate.decide")
     lines = [
         *_data(facts.get("data.validate"), facts.get("data.load")),
         *_features(facts.get("features.materialise")),
         *_training(facts.get("train.assemble"), facts.get("train.fit")),
         *_evidence(facts.get("gate.measure")),
-        *_verdict(verdict),
-        *_image(facts.get("image.prove"), values.get(("image.build", "skipped")), verdict),
+        *_image(facts.get("image.prove"), values.get(("image.build", "skipped"))),
+        *_verdict(facts.get("gate.decide")),
         *_release(facts.get("promote.release")),
     ]
     if absent:
@@ -99,7 +98,9 @@ def _evidence(measured: Facts | None) -> list[str]:
     if measured is None:
         return []
     reference = str(measured.get("reference", "reference"))
-    lines = [_line("evidence", f"challenger against {reference}, in [ ] the 95 % interval by resampling")]
+    sure = f"{100 * (1 - measured.get('alpha', 0.05)):.5g} %"
+    look = f", look {measured['look']} at this holdout" if measured.get("look", 1) > 1 else ""
+    lines = [_line("evidence", f"challenger against {reference}, in [ ] the {sure} interval by resampling{look}")]
     lines += [
         _line(
             "",
@@ -109,7 +110,9 @@ def _evidence(measured: Facts | None) -> list[str]:
         for name, estimate in sorted(dict(measured.get("challenger", {})).items())
     ]
     for name, estimate in sorted(dict(measured.get("improvement", {})).items()):
-        lines.append(_line("", f"  {name:<10} better by {_estimate(estimate, sign='+')}"))
+        lines.append(_line("", f"  {name:<10} {_compared(estimate)}"))
+    if little := [f"{one['column']} {one['value']}" for one in measured.get("slices", []) if one.get("not_enough")]:
+        lines.append(_line("", f"  slices     not enough data: {_some(little)}"))
     if measured.get("contaminated"):
         lines.append(_line("", f"  void: {measured['contaminated']}"))
     return lines
@@ -120,24 +123,33 @@ def _verdict(decided: Facts | None) -> list[str]:
         return [_line("verdict", "none was recorded")]
     name = str(decided.get("verdict", "?"))
     reasons = [_line("", f"  {finding.get('reason', '?')}") for finding in decided.get("findings", [])]
-    return [_line("verdict", SPOKEN.get(name, name)), *reasons]
+    return [_line("verdict", SPOKEN.get(name, name)), *reasons, *_override(decided.get("override"))]
 
 
-def _image(proved: Facts | None, skipped: Any, verdict: Facts | None) -> list[str]:
+def _override(said: Facts | None) -> list[str]:
+    if not said:
+        return []
+    return [_line("OVERRIDE", f"{said.get('verdict')}, by {said.get('by')}: {said.get('reason')}")]
+
+
+def _image(proved: Facts | None, skipped: Any) -> list[str]:
     if proved is None:
-        why = skipped or ("only a promoted model gets one" if _not_promoted(verdict) else "see image.build's log")
-        return [_line("image", f"none: {why}")]
+        return [_line("image", f"none: {skipped or 'see the log of image.build'}")]
     off = f"off by {proved.get('largest_difference', 0):.1e} at most"
     answered = f"{proved.get('answered', '?')} golden requests answered, {off}"
     size = f"{proved['size_mb']:.0f} MB, " if "size_mb" in proved else ""
     return [
         _line("image", f"{proved.get('image', '?')} ({size}{answered})"),
         _line("", str(proved.get("digest", ""))),
+        *_cost(proved),
     ]
 
 
-def _not_promoted(verdict: Facts | None) -> bool:
-    return verdict is not None and verdict.get("verdict") != "promote"
+def _cost(proved: Facts) -> list[str]:
+    typical, slow, memory = (proved.get(name) for name in ("p50_latency_ms", "p95_latency_ms", "memory_mb"))
+    told = [f"one row in {typical:.1f} ms, 95 % within {slow:.1f} ms"] if typical and slow else []
+    told += [f"{memory:.0f} MB of memory"] if memory else []
+    return [_line("", ", ".join(told))] if told else []
 
 
 def _release(released: Facts | None) -> list[str]:
@@ -147,12 +159,20 @@ def _release(released: Facts | None) -> list[str]:
     return [_line("release", f"{alias} is version {version}, manifest {released.get('manifest', '?')}")]
 
 
-def _estimate(estimate: Any, sign: str = "") -> str:
+def _estimate(estimate: Any) -> str:
     if not isinstance(estimate, dict) or estimate.get("value") is None:
         return "-"
-    text = f"{estimate['value']:{sign}.4f}"
     low, high = estimate.get("low"), estimate.get("high")
-    return text if low is None or high is None else f"{text} [{low:{sign}.4f}, {high:{sign}.4f}]"
+    return f"{estimate['value']:.4f}" + ("" if low is None or high is None else f" [{low:.4f}, {high:.4f}]")
+
+
+def _compared(improvement: Any) -> str:
+    """`better by` or `worse by` the size of the difference; the interval is that of the improvement."""
+    if not isinstance(improvement, dict) or improvement.get("value") is None:
+        return "-"
+    value, low, high = float(improvement["value"]), improvement.get("low"), improvement.get("high")
+    text = f"{'worse' if value < 0 else 'better'} by {abs(value):.4f}"
+    return text if low is None or high is None else f"{text}, improvement [{low:+.4f}, {high:+.4f}]"
 
 
 def _count(number: Any) -> str:

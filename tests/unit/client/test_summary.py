@@ -13,8 +13,14 @@ def values(**changed: Any) -> dict[tuple[str, str], Any]:
         "reference": "champion",
         "challenger": {"log_loss": {"value": 0.51, "low": 0.49, "high": 0.53}, "auc": {"value": 0.71}},
         "champion": {"log_loss": {"value": 0.6, "low": None, "high": None}},
-        "improvement": {"log_loss": {"value": 0.09, "low": 0.07, "high": 0.11}},
+        "improvement": {"log_loss": {"value": 0.09, "low": 0.07, "high": 0.11}, "auc": {"value": -0.02}},
         "contaminated": "",
+        "look": 2,
+        "alpha": 0.025,
+        "slices": [
+            {"column": "origin", "value": "EWR", "not_enough": ""},
+            {"column": "origin", "value": "LGA", "not_enough": "34 rows"},
+        ],
     }
     found: dict[str, Any] = {
         "data.validate": {"interval": "2013-06-01/2013-07-01", "tables": {"flights": flights}},
@@ -23,13 +29,16 @@ def values(**changed: Any) -> dict[tuple[str, str], Any]:
         "train.assemble": {"train_rows": 120_000, "holdout_rows": 12_000, "train": "a/b", "holdout": "c/d"},
         "train.fit": {"run_id": "abc", "version": "3", "new_version": True},
         "gate.measure": evidence,
-        "gate.decide": {"verdict": "promote", "reasons": ["better on log_loss"]},
+        "gate.decide": {"verdict": "promote", "findings": [{"reason": "guardrails: auc within 0.01"}]},
         "image.prove": {
             "image": "contender/flight-delay:3",
             "digest": "sha256:12",
             "answered": 20,
             "largest_difference": 1e-8,
             "size_mb": 240.4,
+            "p50_latency_ms": 1.24,
+            "p95_latency_ms": 3.41,
+            "memory_mb": 46.2,
         },
         "promote.release": {"version": "3", "alias": "champion", "manifest": "/m/release.json"},
         **changed,
@@ -48,7 +57,12 @@ def test_summary_promoted_run_has_every_topic() -> None:
         "12,000 rows of c/d",
         "version 3 (new)",
         "0.5100 [0.4900, 0.5300]",
-        "better by +0.0900 [+0.0700, +0.1100]",
+        "better by 0.0900, improvement [+0.0700, +0.1100]",
+        "worse by 0.0200",
+        "in [ ] the 97.5 % interval by resampling, look 2 at this holdout",
+        "slices     not enough data: origin LGA",
+        "guardrails: auc within 0.01",
+        "one row in 1.2 ms, 95 % within 3.4 ms, 46 MB of memory",
         "PROMOTE",
         "sha256:12",
         "20 golden requests answered, off by 1.0e-08 at most",
@@ -58,13 +72,25 @@ def test_summary_promoted_run_has_every_topic() -> None:
 
 
 @pytest.mark.parametrize("verdict", ["hold", "reject"])
-def test_summary_not_promoted_says_why_and_that_there_is_no_image(verdict: str) -> None:
-    decided = {"verdict": verdict, "reasons": ["the interval spans zero"]}
-    text = summary(values(**{"gate.decide": decided, "image.prove": None, "promote.release": None}))
+def test_summary_not_promoted_says_why_and_shows_the_image_all_the_same(verdict: str) -> None:
+    decided = {"verdict": verdict, "findings": [{"reason": "the interval spans zero"}]}
+    text = summary(values(**{"gate.decide": decided, "promote.release": None}))
     assert verdict.upper() in text
     assert "the interval spans zero" in text
-    assert "only a promoted model gets one" in text
+    assert "contender/flight-delay:3" in text
     assert "release" not in text
+
+
+def test_summary_override_is_shown_beside_the_gates_own_word() -> None:
+    said = {"verdict": "promote", "by": "ada", "reason": "agreed in June"}
+    text = summary(values(**{"gate.decide": {"verdict": "hold", "findings": [], "override": said}}))
+    assert "HOLD" in text
+    assert "OVERRIDE     promote, by ada: agreed in June" in text
+
+
+def test_summary_at_the_first_look_does_not_count_it() -> None:
+    text = summary(values(**{"gate.measure": {"reference": "version 1", "look": 1, "alpha": 0.05}}))
+    assert "challenger against version 1, in [ ] the 95 % interval by resampling\n" in text
 
 
 def test_summary_image_skipped_says_the_reason() -> None:
