@@ -8,23 +8,27 @@ import pytest
 from airflow.sdk import TriggerRule
 from airflow.sdk.exceptions import ParamValidationError
 
-STAGES = ["data", "features", "train", "gate", "image", "promote"]
+from contender.core.policy import GatePolicy
+from contender.factory import model_dags
+from flight_delay.dag import SPEC
+
+STAGES = ["data", "features", "train", "image", "gate", "promote"]
 EDGES = {
     "data.validate": {"data.load"},
     "data.load": {"features.build"},
     "features.build": {"features.materialise"},
     "features.materialise": {"train.assemble", "promote.release"},
-    "train.assemble": {"train.plan", "train.trial", "train.fit", "gate.measure", "promote.release"},
+    "train.assemble": {"train.plan", "train.trial", "train.fit", "gate.measure", "gate.decide", "promote.release"},
     "train.plan": {"train.trial"},
     "train.trial": {"train.fit"},
-    "train.fit": {"gate.measure", "gate.decide", "image.build", "image.prove", "promote.release"},
-    "gate.measure": {"gate.decide", "promote.release"},
+    "train.fit": {"image.build", "image.prove", "gate.measure", "gate.decide", "promote.release"},
+    "image.build": {"image.prove"},
+    "image.prove": {"gate.decide"},
+    "gate.measure": {"gate.decide"},
     "gate.decide": {"gate.promote", "gate.hold", "gate.reject", "promote.release"},
-    "gate.promote": {"image.build", "promote.approve"},
+    "gate.promote": {"promote.approve"},
     "gate.hold": set(),
     "gate.reject": set(),
-    "image.build": {"image.prove"},
-    "image.prove": {"promote.approve"},
     "promote.approve": {"promote.release"},
     "promote.release": set(),
 }
@@ -52,10 +56,30 @@ def test_labels_are_on_the_branches_of_the_gate_alone(train: Any) -> None:
     assert labels == {("gate.decide", f"gate.{name}"): name for name in ("promote", "hold", "reject")}
 
 
-def test_only_approval_goes_on_when_the_image_was_skipped(train: Any) -> None:
-    rules = {task.task_id: task.trigger_rule for task in train.tasks}
-    assert {name for name, rule in rules.items() if rule != TriggerRule.ALL_SUCCESS} == {"promote.approve"}
-    assert rules["promote.approve"] == TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS
+def test_decision_is_taken_also_when_the_image_was_skipped_and_never_when_something_failed(train: Any) -> None:
+    rules = {task.task_id: task.trigger_rule for task in train.tasks if task.trigger_rule != TriggerRule.ALL_SUCCESS}
+    assert rules == {
+        "gate.decide": TriggerRule.NONE_FAILED,
+        "promote.approve": TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS,
+    }
+
+
+def with_approval(approval: Any) -> Any:
+    policy = GatePolicy.model_validate({**SPEC.gate.model_dump(), "approval": approval})
+    return model_dags(SPEC.model_copy(update={"gate": policy}), doc=None)[0]
+
+
+@pytest.mark.parametrize("approval", ["none", "on_promote"])
+def test_approval_follows_the_promote_branch_alone(approval: str) -> None:
+    assert with_approval(approval).task_dict["promote.approve"].upstream_task_ids == {"gate.promote"}
+
+
+def test_approval_always_follows_each_branch() -> None:
+    train = with_approval("always")
+    branches = {f"gate.{name}" for name in ("promote", "hold", "reject")}
+    assert train.task_dict["promote.approve"].upstream_task_ids == branches
+    for name, after in EDGES.items():
+        assert train.task_dict[name].downstream_task_ids == (after | {"promote.approve"} if name in branches else after)
 
 
 def test_release_updates_the_asset_of_the_champion_which_starts_the_deployment_and_scoring_reads(bag: Any) -> None:
@@ -67,8 +91,8 @@ def test_release_updates_the_asset_of_the_champion_which_starts_the_deployment_a
     assert [asset.name for asset in predict.inlets] == ["champion/flight_delay"]
 
 
-def test_form_has_four_parameters_with_titles_and_descriptions(train: Any) -> None:
-    assert list(train.params) == ["interval", "trials", "force_rebuild", "approval"]
+def test_form_has_five_parameters_with_titles_and_descriptions(train: Any) -> None:
+    assert list(train.params) == ["interval", "trials", "force_rebuild", "approval", "override"]
     for name in train.params:
         param = train.params.get_param(name)
         assert param.schema["title"]
@@ -113,3 +137,28 @@ def test_interval_that_cannot_be_read_is_refused(bag: Any, purpose: str, value: 
 def test_trials_out_of_range_are_refused(train: Any, value: Any) -> None:
     with pytest.raises(ParamValidationError):
         train.params.get_param("trials").resolve(value)
+
+
+@pytest.mark.parametrize(
+    "value", [None, "promote: agreed in June", "hold:  a strike makes it void", "reject: 0123456789"]
+)
+def test_override_with_a_reason_is_accepted(train: Any, value: Any) -> None:
+    assert train.params.get_param("override").resolve(value) == value
+
+
+WORDLESS = {
+    "no reason": "promote",
+    "no reason after the colon": "promote:",
+    "a short reason": "promote: because",
+    "blanks for a reason": "promote:                   ",
+    "a reason filled up with blanks": "promote: because       ",
+    "another word": "release: agreed in June",
+    "no word": "agreed with the airline in June",
+    "a flag": True,
+}
+
+
+@pytest.mark.parametrize("value", WORDLESS.values(), ids=WORDLESS.keys())
+def test_override_without_a_word_or_a_reason_is_refused(train: Any, value: Any) -> None:
+    with pytest.raises(ParamValidationError):
+        train.params.get_param("override").resolve(value)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
+from airflow.sdk.exceptions import AirflowSkipException
 
 from contender.bench.chain import Chain
+from contender.core import decisions
+from contender.core.errors import EvidenceStale, PromotionRefused
 from contender.core.interval import Interval
 from contender.core.settings import settings
 from contender.factory import model_dags
@@ -47,9 +51,9 @@ def test_month_run_again_gives_the_same_training_set_and_no_second_version(
 def test_month_run_again_holds_because_it_is_the_same_model(platform: Trained, again: Chain) -> None:
     verdict = again.pushed["gate.decide", "verdict"]
     assert verdict["verdict"] == "hold"
-    assert any(reason.startswith("same model") for reason in verdict["reasons"])
-    log = (platform.home / "decisions" / "flight_delay.jsonl").read_text().splitlines()
-    assert sum('"run":"again"' in line.replace(" ", "") for line in log) == 1
+    assert any(finding["reason"].startswith("same model") for finding in verdict["findings"])
+    records = decisions.verify(platform.home / "decisions" / "flight_delay.jsonl")
+    assert [record.kind for record in records if record.run == "again"] == ["look", "decision"]
 
 
 def arguments(chain: Chain, task: str) -> dict[str, Any]:
@@ -60,7 +64,13 @@ def arguments(chain: Chain, task: str) -> dict[str, Any]:
         "train.plan": lambda: {"assembled": came["train.assemble"]},
         "train.fit": lambda: {"trials": [came["train.trial[0]"]], "assembled": came["train.assemble"]},
         "gate.measure": lambda: {"assembled": came["train.assemble"], "fitted": came["train.fit"]},
-        "gate.decide": lambda: {"evidence": came["gate.measure"], "fitted": came["train.fit"]},
+        "gate.decide": lambda: {
+            "assembled": came["train.assemble"],
+            "fitted": came["train.fit"],
+            "evidence": came["gate.measure"],
+            "proof": None,
+            "skipped": chain.pushed["gate.decide", "evidence"]["image_skipped"],
+        },
         "train.trial": lambda: {"map_index": 0, "trial": 0, "assembled": came["train.assemble"]},
     }.get(task, dict)()
 
@@ -78,58 +88,58 @@ def test_task_run_again_returns_the_same_and_adds_nothing(platform: Trained, aga
     assert returned == came
 
 
-def test_release_run_again_returns_the_same_and_adds_nothing(platform: Trained) -> None:
-    import json
-
+def released(platform: Trained) -> dict[str, Any]:
+    """What `promote.release` of the first run got from those before it."""
+    came = platform.returned
     release = json.loads((platform.home / "releases" / "flight_delay" / "1" / "release.json").read_text())
-    came = platform.returned
-    given = {
+    return {
         "assembled": came["train.assemble"], "materialised": came["features.materialise"], "fitted": came["train.fit"],
-        "evidence": came["gate.measure"], "verdict": release["verdict"], "proof": None,
-        "skipped": release["image_skipped"],
+        "evidence": release["evidence"], "verdict": release["verdict"], "approval": None,
     }  # fmt: skip
-    dag = model_dags(SPEC, doc=None)[0]
-    chain = Chain(Interval.parse(INTERVAL), trials=1, run_id="release again")
-    first = chain.call(dag, "promote.release", **given)
+
+
+def first_run(platform: Trained) -> Chain:
+    """A pass that bears the first run's ID."""
+    records = decisions.verify(platform.home / "decisions" / "flight_delay.jsonl")
+    (run,) = {record.run for record in records if record.kind == "promotion"}
+    return Chain(Interval.parse(INTERVAL), trials=1, run_id=run)
+
+
+def test_release_run_again_returns_the_same_and_adds_nothing(platform: Trained) -> None:
     with left_as_it_was(platform.home):
-        assert chain.call(dag, "promote.release", **given) == first
-    assert first["manifest_digest"] == came["promote.release"]["manifest_digest"]
+        again = first_run(platform).call(model_dags(SPEC, doc=None)[0], "promote.release", **released(platform))
+    assert again == platform.returned["promote.release"]
 
 
-def test_release_against_another_champion_is_refused_and_leaves_stores(platform: Trained) -> None:
-    from contender.core.errors import PromotionRefused
+def test_release_of_a_version_that_another_run_promoted_is_decided_anew_and_skipped(platform: Trained) -> None:
+    chain, before = Chain(Interval.parse(INTERVAL), trials=1, run_id="second"), state(platform.home)
+    with pytest.raises(AirflowSkipException, match="the gate says hold: same model"):
+        chain.call(model_dags(SPEC, doc=None)[0], "promote.release", **released(platform))
+    after = state(platform.home)
+    log = "decisions/flight_delay.jsonl"
+    assert {**after, "files": after["files"] | {log: ""}} == {**before, "files": before["files"] | {log: ""}}
+    records = [record for record in decisions.verify(platform.home / log) if record.run == "second"]
+    # The same two models have been looked at already.
+    assert [(record.kind, record.verdict) for record in records] == [("decision", "hold")]
 
-    came = platform.returned
-    elsewhere = {**came["gate.measure"], "reference": "version 7"}
-    fitted = {**came["train.fit"], "version": "2"}
-    given = {
-        "assembled": came["train.assemble"], "materialised": came["features.materialise"], "fitted": fitted,
-        "evidence": elsewhere, "verdict": {"verdict": "promote", "reasons": ["better"], "evidence_digest": "0" * 64},
-        "proof": None, "skipped": "no engine",
-    }  # fmt: skip
+
+def test_decision_on_evidence_against_another_champion_is_refused_and_leaves_stores(
+    platform: Trained, again: Chain
+) -> None:
+    given = arguments(again, "gate.decide")
+    given["evidence"] = {**given["evidence"], "reference": "version 7"}
     chain = Chain(Interval.parse(INTERVAL), trials=1, run_id="overtaken")
-    with left_as_it_was(platform.home), pytest.raises(PromotionRefused, match="version 7; got: version 1"):
-        chain.call(model_dags(SPEC, doc=None)[0], "promote.release", **given)
+    with left_as_it_was(platform.home), pytest.raises(EvidenceStale, match=r"champion version 7.*clear gate\.measure"):
+        chain.call(model_dags(SPEC, doc=None)[0], "gate.decide", **given)
 
 
 def test_release_without_a_needed_image_is_refused_and_leaves_stores(platform: Trained) -> None:
-    from contender.core.errors import PromotionRefused
-
-    came = platform.returned
     strict = SPEC.model_copy(update={"gate": SPEC.gate.model_copy(update={"require_image": True})})
-    given = {
-        "assembled": came["train.assemble"], "materialised": came["features.materialise"], "fitted": came["train.fit"],
-        "evidence": came["gate.measure"], "proof": None, "skipped": "no Docker engine answers",
-        "verdict": {"verdict": "promote", "reasons": ["better"], "evidence_digest": "0" * 64},
-    }  # fmt: skip
-    chain = Chain(Interval.parse(INTERVAL), trials=1, run_id="without an image")
     with left_as_it_was(platform.home), pytest.raises(PromotionRefused, match="no Docker engine answers"):
-        chain.call(model_dags(strict, doc=None)[0], "promote.release", **given)
+        first_run(platform).call(model_dags(strict, doc=None)[0], "promote.release", **released(platform))
 
 
 def test_decision_log_of_all_these_runs_holds_its_chain(platform: Trained) -> None:
-    from contender.core import decisions
-
     path: Path = settings().decisions / "flight_delay.jsonl"
     assert len(decisions.verify(path)) >= 1
     assert platform.home in path.parents

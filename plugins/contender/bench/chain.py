@@ -20,13 +20,18 @@ class Chain:
         interval: What to train on.
         trials: Number of tuning trials.
         run_id: Identity of the pass.
+        user: Who triggered it.
+        params: Further parameters of the run.
         seconds: Wall time of each task, by task id.
         returned: What each task returned, by task id.
+        pushed: What else each task left, by task id and key.
     """
 
     interval: Interval
     trials: int
     run_id: str
+    user: str = "bench"
+    params: dict[str, Any] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
     returned: dict[str, Any] = field(default_factory=dict)
     pushed: dict[tuple[str, str], Any] = field(default_factory=dict)
@@ -36,13 +41,14 @@ class Chain:
         run = SimpleNamespace(
             run_id=self.run_id, run_type="manual", data_interval_start=self.interval.start,
             data_interval_end=self.interval.end, run_after=datetime(2014, 1, 1, tzinfo=UTC),
+            triggering_user_name=self.user,
         )  # fmt: skip
         ti = SimpleNamespace(
             dag_id="chain", run_id=self.run_id, task_id=task_id, map_index=map_index,
             xcom_push=lambda key, value: self.pushed.__setitem__((task_id, key), value),
         )  # fmt: skip
         return {
-            "params": {"interval": str(self.interval), "trials": self.trials}, "dag_run": run, "ti": ti,
+            "params": {"interval": str(self.interval), "trials": self.trials, **self.params}, "dag_run": run, "ti": ti,
             "run_id": self.run_id, "outlet_events": defaultdict(SimpleNamespace),
         }  # fmt: skip
 
@@ -75,14 +81,15 @@ class Chain:
             for number in planned
         ]  # fmt: skip
         fitted = self.call(dag, "train.fit", trials=tried, assembled=assembled)
+        proof, skipped = self._image(dag, fitted)
         evidence = self.call(dag, "gate.measure", assembled=assembled, fitted=fitted)
-        self.call(dag, "gate.decide", evidence=evidence, fitted=fitted)
-        verdict = self.pushed["gate.decide", "verdict"]
-        if verdict["verdict"] == "promote":
-            proof, skipped = self._image(dag, fitted)
+        branch = self.call(dag, "gate.decide", assembled=assembled, fitted=fitted, evidence=evidence, proof=proof,
+                           skipped=skipped)  # fmt: skip
+        if branch == "gate.promote":
             self.call(dag, "promote.release", assembled=assembled, materialised=materialised, fitted=fitted,
-                      evidence=evidence, verdict=verdict, proof=proof, skipped=skipped)  # fmt: skip
-        return str(verdict["verdict"])
+                      evidence=self.pushed["gate.decide", "evidence"], approval=None,
+                      verdict=self.pushed["gate.decide", "verdict"])  # fmt: skip
+        return str(branch).removeprefix("gate.")
 
     def _image(self, dag: Any, fitted: Any) -> tuple[Any, str]:
         from airflow.sdk.exceptions import AirflowSkipException

@@ -14,6 +14,7 @@ the worst month.
 
 from __future__ import annotations
 
+import logging
 import os
 import tempfile
 from collections.abc import Iterator
@@ -53,7 +54,7 @@ class Month(NamedTuple):
 def main() -> None:
     """Replay, shuffle, record."""
     with tempfile.TemporaryDirectory(prefix="contender-bench-") as folder:
-        os.environ.update(environment(Path(folder), choose_ports({})), AIRFLOW__LOGGING__LOGGING_LEVEL="WARNING")
+        os.environ.update(environment(Path(folder), choose_ports({})))
         months = list(replayed(training_rows()))
     with processes() as pool:
         rows = list(pool.map(row, months))
@@ -64,6 +65,7 @@ def main() -> None:
 
 def training_rows() -> pd.DataFrame:
     """Every labelled flight of the year with its features as they were known when the question was asked."""
+    logging.disable(logging.INFO)
     from contender.adapters.features import Features
     from contender.adapters.lake import Lake
     from contender.factory import model_dags

@@ -16,6 +16,8 @@ ContenderError
 ├── ImageFailed               the image could not be built or started
 ├── GoldenRequestsFailed      the served model answers otherwise than the trained one
 ├── SelfTestFailed            the gate got a case wrong whose outcome is known
+├── EvidenceStale             the evidence is of another model, holdout or champion
+├── OverrideRefused           a person's word may not go before the gate's
 ├── PromotionRefused          the alias may not be moved
 ├── ReleaseMissing            a version has no release manifest
 ├── ImageMissing              the engine has the image of a release no more
@@ -129,6 +131,14 @@ class GoldenRequestsFailed(ContenderError):
 
 class SelfTestFailed(ContenderError):
     """The gate got a case wrong whose outcome is known; nothing was decided."""
+
+
+class EvidenceStale(ContenderError):
+    """The evidence is of another model, holdout or champion than the one to decide on; nothing was decided."""
+
+
+class OverrideRefused(ContenderError):
+    """A person's word may not go before the gate's; the gate's own decision is on record."""
 
 
 class PromotionRefused(ContenderError):

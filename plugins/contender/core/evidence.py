@@ -161,12 +161,36 @@ class Finding(Result):
     reason: str
 
 
+class Override(Result):
+    """A person's word that is followed instead of the gate's: what, why, and whose it is."""
+
+    verdict: VerdictName
+    reason: str = Field(min_length=1)
+    by: str = Field(min_length=1)
+
+    def __str__(self) -> str:
+        return f"override by {self.by}: {self.verdict}, {self.reason}"
+
+
 class Verdict(Result):
-    """What the gate decided: the strictest of its findings, one for each rule that was asked."""
+    """What the gate decided: the strictest of its findings, one for each rule that was asked.
+
+    Attributes:
+        verdict: The gate's own word, whatever a person said.
+        findings: One for each rule that was asked.
+        evidence_digest: SHA-256 of the evidence that it was decided from.
+        override: What a person had followed instead, or nothing.
+    """
 
     verdict: VerdictName
     findings: tuple[Finding, ...]
     evidence_digest: str
+    override: Override | None = None
+
+    @property
+    def followed(self) -> VerdictName:
+        """What the run does: the person's word where there is one, otherwise the gate's."""
+        return self.override.verdict if self.override else self.verdict
 
     @property
     def reasons(self) -> tuple[str, ...]:

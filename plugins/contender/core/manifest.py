@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from operator import not_
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -26,6 +26,24 @@ def digest_of(value: Any) -> str:
     return hashlib.sha256(canonical(value)).hexdigest()
 
 
+class Answer(Result):
+    """What a person said when asked.
+
+    Attributes:
+        answer: `Approve` or `Reject`, as Airflow's form has it.
+        by: Who answered, by the name that Airflow knows.
+        comment: Why, or empty.
+    """
+
+    answer: Literal["Approve", "Reject"]
+    by: str = Field(min_length=1)
+    comment: str = ""
+
+    def __str__(self) -> str:
+        said = f"{'approved' if self.answer == 'Approve' else 'rejected'} by {self.by}"
+        return f"{said}: {self.comment}" if self.comment else said
+
+
 class Release(Result):
     """The manifest of one model version.
 
@@ -41,7 +59,8 @@ class Release(Result):
         parameters, seed: What the estimator was fitted with.
         model_digest: SHA-256 of the stored model file.
         run_id: The MLflow run.
-        evidence, verdict: What the gate saw and said.
+        evidence, verdict: What the gate saw and said; the verdict holds the override where there was one.
+        approval: Who approved it, where a person was asked.
         image: The proven image; `None` where no engine was there, with the reason in `image_skipped`.
         decision_hash: Hash of the record of the decision log that the release rests on, so that a log that was cut off
             or written anew is found. Manifests from before it was kept lack it.
@@ -63,6 +82,7 @@ class Release(Result):
     run_id: str
     evidence: Evidence
     verdict: Verdict
+    approval: Answer | None = None
     image: ImageProof | None
     image_skipped: str = ""
     decision_hash: str = Field(default="", exclude_if=not_)

@@ -12,12 +12,13 @@ from contender.core import naming
 from contender.core.errors import SpecError
 from contender.core.spec import ModelSpec
 from contender.factory.retries import RETRIES
+from contender.operators.approval import BODY, SUBJECT
 from contender.operators.data import DataLoad, DataValidate
 from contender.operators.deploy import DeployServe
 from contender.operators.features import FeaturesBuild, FeaturesMaterialise
-from contender.operators.gate import VERDICT, GateDecide, GateMeasure
+from contender.operators.gate import EVIDENCE, VERDICT, GateDecide, GateMeasure, override_param
 from contender.operators.image import SKIPPED, ImageBuild, ImageProve
-from contender.operators.promote import EVIDENCE, PromoteApprove, PromoteRelease
+from contender.operators.promote import PromoteApprove, PromoteRelease
 from contender.operators.score import ScoreInterval
 from contender.operators.timetable import IntervalsWithData
 from contender.operators.train import TrainAssemble, TrainFit, TrainPlan, TrainTrial
@@ -94,8 +95,9 @@ def _train(spec: ModelSpec, doc: str | None) -> DAG:
         ),
         "approval": Param(
             False, type="boolean", title="Ask for approval",
-            description="Wait for a person's approval before the champion is replaced.",
+            description="Wait for a person's approval before the champion is replaced, whatever the policy says.",
         ),
+        "override": override_param(),
     }  # fmt: skip
     with _dag(spec, "train", doc, params=params, render_template_as_native_obj=True) as dag:
         with TaskGroup("data", tooltip="Validate what the source delivers, then load what passed"):
@@ -109,35 +111,40 @@ def _train(spec: ModelSpec, doc: str | None) -> DAG:
             plan = TrainPlan(task_id="plan", spec=spec, assembled=assemble.output)
             trial = TrainTrial.partial(task_id="trial", spec=spec, assembled=assemble.output).expand(trial=plan.output)
             fit = TrainFit(task_id="fit", spec=spec, trials=trial.output, assembled=assemble.output)
+        with TaskGroup("image", tooltip="Build the serving image, have it answer the golden requests, and measure it"):
+            image = ImageBuild(task_id="build", spec=spec, fitted=fit.output)
+            prove = ImageProve(task_id="prove", spec=spec, fitted=fit.output, built=image.output)
         with TaskGroup("gate", tooltip="Measure challenger and champion on the same holdout, then decide"):
             measure = GateMeasure(task_id="measure", spec=spec, assembled=assemble.output, fitted=fit.output)
-            decide = GateDecide(task_id="decide", spec=spec, evidence=measure.output, fitted=fit.output)
+            decide = GateDecide(
+                task_id="decide", spec=spec, assembled=assemble.output, fitted=fit.output, evidence=measure.output,
+                proof=_optional(prove), skipped=_optional(image, SKIPPED),
+                trigger_rule=TriggerRule.NONE_FAILED,  # without an engine the image tasks are skipped
+            )  # fmt: skip
             verdicts = {name: EmptyOperator(task_id=name) for name in ("promote", "hold", "reject")}
             for name, verdict in verdicts.items():
                 decide >> Label(name) >> verdict
-        with TaskGroup("image", tooltip="Build the serving image and have it answer the golden requests"):
-            image = ImageBuild(task_id="build", spec=spec, fitted=fit.output)
-            prove = ImageProve(task_id="prove", spec=spec, fitted=fit.output, built=image.output)
         with TaskGroup("promote", tooltip="Ask where asked to, then move the alias and write the manifest"):
             approve = PromoteApprove(
-                task_id="approve",
-                spec=spec,
-                fitted=_optional(fit),
-                verdict=_optional(decide, VERDICT),
-                subject=f"Promote the challenger of {spec.name}?",
-                body=EVIDENCE,
-                # Without an engine the image tasks are skipped; a verdict other than promote skips this one too.
+                task_id="approve", spec=spec,
+                assembled=_optional(assemble), fitted=_optional(fit),
+                evidence=_optional(decide, EVIDENCE), verdict=_optional(decide, VERDICT),
+                subject=SUBJECT, body=BODY,
+                # Where the policy has each verdict confirmed, all three branches lead here, and one is taken.
                 trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS,
-            )
+            )  # fmt: skip
             release = PromoteRelease(
                 task_id="release", spec=spec, **ONE_AT_A_TIME,
-                assembled=assemble.output, materialised=materialise.output,
-                fitted=fit.output, evidence=measure.output, verdict=XComArg(decide, key=VERDICT),
-                proof=_optional(prove), skipped=_optional(image, SKIPPED), approval=_optional(approve),
+                assembled=assemble.output, materialised=materialise.output, fitted=fit.output,
+                evidence=XComArg(decide, key=EVIDENCE), verdict=XComArg(decide, key=VERDICT),
+                approval=_optional(approve),
             )  # fmt: skip
         load >> build >> materialise >> assemble
-        verdicts["promote"] >> image >> prove >> approve >> release
-        verdicts["promote"] >> approve
+        prove >> decide
+        asked = verdicts.values() if spec.gate.approval == "always" else [verdicts["promote"]]
+        for verdict in asked:
+            verdict >> approve
+        approve >> release
     return dag
 
 

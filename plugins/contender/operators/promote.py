@@ -11,92 +11,58 @@ from typing import Any
 
 from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk import Asset, Context, Param
+from airflow.sdk.exceptions import AirflowSkipException
 
-from contender.core import naming
-from contender.core.errors import PromotionRefused
-from contender.core.evidence import Evidence, Finding, Verdict
+from contender.core import decisions, naming
+from contender.core.errors import PromotionRefused, TrackingUnreachable
+from contender.core.evidence import Evidence, Verdict
 from contender.core.interval import Interval
-from contender.core.manifest import Release, digest_of
-from contender.core.results import ImageProof, Result, Snapshot
+from contender.core.manifest import Answer, Release, digest_of
+from contender.core.results import Snapshot
 from contender.operators.base import ModelOperator, run_interval
-from contender.operators.gate import record_decision
+from contender.operators.evaluation import Evaluation
+from contender.operators.report import ReportLink, write_report
 
 COLOUR = "#d1f2eb"
 COMMENT = "comment"  # parameter of the request for approval
-SPOKEN = {ApprovalOperator.APPROVE: "approved", ApprovalOperator.REJECT: "rejected"}
-
-
-class Answer(Result):
-    """What a person said when asked to approve a promotion.
-
-    Attributes:
-        answer: `Approve` or `Reject`.
-        by: Who answered, by the name that Airflow knows.
-        comment: Why, or empty.
-    """
-
-    answer: str
-    by: str
-    comment: str = ""
-
-    def __str__(self) -> str:
-        said = f"{SPOKEN[self.answer]} by {self.by}"
-        return f"{said}: {self.comment}" if self.comment else said
-
-
-# What a person who is asked gets to see: the figures of `gate.measure` and the reasons of `gate.decide`.
-EVIDENCE = """\
-{% set seen = ti.xcom_pull(task_ids='gate.measure') %}\
-{% set said = ti.xcom_pull(task_ids='gate.decide', key='verdict') %}\
-The gate says **{{ said.verdict }}**: {{ seen.rows }} rows in {{ seen.clusters }} clusters of the holdout.
-
-| metric | challenger | {{ seen.reference }} | improvement | interval |
-|---|---|---|---|---|
-{% for metric, better in seen.improvement.items() -%}
-| {{ metric }} | {{ '%.4f' % seen.challenger[metric].value }} | {{ '%.4f' % seen.champion[metric].value }} \
-| {{ '%+.4f' % better.value }} \
-| {% if better.low is none %}none{% else %}{{ '%+.4f' % better.low }} to {{ '%+.4f' % better.high }}{% endif %} |
-{% endfor %}
-{% for finding in said.findings -%}
-- {{ finding.reason }}
-{% endfor %}
-"""
 
 
 class PromoteApprove(ApprovalOperator, ModelOperator):
-    """Wait for a person's word where the run's parameter `approval` asks for it; otherwise go on at once.
+    """Wait for a person's word where the policy or the run's parameter `approval` asks for it.
 
-    The answer is put on record, with who gave it: an approval as a decision, a rejection as what it is to the gate's
-    verdict, an override. After a rejection `promote.release` is skipped.
+    The answer is put on record, with who gave it. To a verdict of `promote`, an approval is a decision, and a rejection
+    an override, after which `promote.release` is skipped. To another verdict, which is shown where the policy has each
+    confirmed, the answer changes nothing but the record.
 
     Args:
+        assembled: What `TrainAssemble` returned (templated).
         fitted: What `TrainFit` returned (templated).
-        verdict: What `GateDecide` left (templated).
+        evidence, verdict: What `GateDecide` left (templated).
         subject, body: What the person is asked (templated).
     """
 
-    template_fields: Sequence[str] = (*ApprovalOperator.template_fields, "fitted", "verdict")
+    template_fields: Sequence[str] = (*ApprovalOperator.template_fields, "assembled", "fitted", "evidence", "verdict")
+    operator_extra_links = (ReportLink(),)
     ui_color = COLOUR
 
-    def __init__(self, *, fitted: Any, verdict: Any, **kwargs: Any) -> None:
+    def __init__(self, *, assembled: Any, fitted: Any, evidence: Any, verdict: Any, **kwargs: Any) -> None:
         # The DAG's own parameters, which Airflow adds to each task's, are no part of the request's form.
         kwargs["params"] = {COMMENT: _comment()}
         super().__init__(**kwargs)
-        self.fitted = fitted
-        self.verdict = verdict
+        self.assembled, self.fitted, self.evidence, self.verdict = assembled, fitted, evidence, verdict
 
     def execute(self, context: Context) -> Any:
         """Park until somebody answers, or return at once."""
-        if context["params"].get("approval"):
+        if self.spec.gate.approval != "none" or context["params"].get("approval"):
             return super().execute(context)
-        self.log.info("approval was not asked for: the parameter `approval` is off")
+        self.log.info("approval was not asked for, neither by the policy nor by the parameter `approval`")
         return None
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
         """Put the answer on record, then act on it.
 
         Returns:
-            `answer`, `by` and `comment`; nothing where the answer is a rejection.
+            `answer`, `by` and `comment`; nothing where there is nothing to release.
         """
         if "error" in event:
             return super().execute_complete(context, event)
@@ -106,97 +72,148 @@ class PromoteApprove(ApprovalOperator, ModelOperator):
             by=event["responded_by_user"]["name"],
             comment=str((event["params_input"] or {}).get(COMMENT) or "").strip(),
         )
-        self._record(context, given, event["responded_at"])
+        verdict = Verdict.model_validate(self.verdict)
+        self._record(context, verdict, given, event["responded_at"])
+        self._write_report(context, verdict)
         super().execute_complete(context, event)
+        if verdict.followed != "promote":
+            self.skip(context["ti"], self.get_direct_relatives(upstream=False))
         return given.facts()
 
-    def _record(self, context: Context, given: Answer, when: datetime) -> None:
-        gate = Verdict.model_validate(self.verdict)
-        approved = given.answer == self.APPROVE
-        finding = Finding(rule="approved", verdict="promote" if approved else "reject", reason=str(given))
-        verdict = Verdict(verdict=finding.verdict, findings=(finding,), evidence_digest=gate.evidence_digest)
-        record_decision(
-            self.spec.name, context, "decision" if approved else "override", self.fitted["version"],
-            run_interval(context, self.spec), verdict, digest_of(self.spec.gate.model_dump(mode="json")),
-            actor=given.by, time=when,
-        )  # fmt: skip
+    def _record(self, context: Context, verdict: Verdict, given: Answer, when: datetime) -> None:
+        run = Evaluation(self.spec, context, self.assembled, self.fitted)
+        vetoed = verdict.followed == "promote" and given.answer == self.REJECT
+        decisions.append(run.log_path, run.decision(
+            "override" if vetoed else "decision", verdict, followed="reject" if vetoed else verdict.followed,
+            reasons=(str(given),), actor=given.by, time=when,
+        ))  # fmt: skip
         self.log.info("%s", given)
+
+    def _write_report(self, context: Context, verdict: Verdict) -> None:
+        """With the answer in it; a try of this task more would ask the person again, so that MLflow may be away."""
+        evidence = Evidence.model_validate(self.evidence)
+        try:
+            write_report(
+                self, context, assembled=self.assembled, fitted=self.fitted, evidence=evidence, verdict=verdict
+            )
+        except TrackingUnreachable as error:
+            self.log.warning("the report in MLflow lacks the answer: %s", error)
 
 
 class PromoteRelease(ModelOperator):
-    """Write the release manifest and move the alias `champion`.
+    """Write the release manifest and move the alias `champion`, if the champion is still the one measured against.
 
     Args:
-        assembled, materialised, fitted, evidence, verdict: What the stages before returned (templated).
-        proof: What `ImageProve` returned, or nothing (templated).
+        assembled, materialised, fitted: What the stages before returned (templated).
+        evidence, verdict: What `GateDecide` left (templated).
         approval: What `PromoteApprove` returned, or nothing (templated).
-        skipped: Why there is no image, or nothing (templated).
     """
 
-    template_fields: Sequence[str] = (
-        "assembled", "materialised", "fitted", "evidence", "verdict", "proof", "skipped", "approval",
-    )  # fmt: skip
+    template_fields: Sequence[str] = ("assembled", "materialised", "fitted", "evidence", "verdict", "approval")
+    operator_extra_links = (ReportLink(),)
     ui_color = COLOUR
 
     def __init__(
-        self, *, assembled: Any, materialised: Any, fitted: Any, evidence: Any, verdict: Any, proof: Any, skipped: Any,
-        approval: Any = None, **kwargs: Any,
+        self, *, assembled: Any, materialised: Any, fitted: Any, evidence: Any, verdict: Any, approval: Any = None,
+        **kwargs: Any,
     ) -> None:  # fmt: skip
         super().__init__(outlets=[Asset(naming.asset_name(kwargs["spec"].name))], **kwargs)
         self.assembled, self.materialised, self.fitted = assembled, materialised, fitted
-        self.evidence, self.verdict, self.proof, self.skipped = evidence, verdict, proof, skipped
-        self.approval = approval
+        self.evidence, self.verdict, self.approval = evidence, verdict, approval
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Promote, unless the policy needs an image and there is none, or the champion changed since it was measured.
+        """Promote; where another run promoted meanwhile, measure and decide against that champion first.
 
         Returns:
             `version`, `alias`, `manifest` (path), `manifest_digest`.
+
+        Raises:
+            PromotionRefused: There is no image and the policy needs one, or the champion changed after a person had
+                said yes to what is known of the one before.
+            AirflowSkipException: Against the new champion the gate does not say `promote`.
+        """
+        run = Evaluation(self.spec, context, self.assembled, self.fitted)
+        evidence, verdict = Evidence.model_validate(self.evidence), Verdict.model_validate(self.verdict)
+        release = self._release(run, evidence, verdict)
+        while not (promoted := self._promote(run, release)):
+            self._require_nobody_said_yes(release)
+            evidence = run.with_image(run.measure(), release.image and release.image.facts(), release.image_skipped)
+            verdict = run.decide(evidence)
+            run.log_evidence(evidence)
+            write_report(
+                self, context, assembled=self.assembled, fitted=self.fitted, evidence=evidence, verdict=verdict
+            )
+            if verdict.verdict != "promote":
+                why = "; ".join(finding.reason for finding in verdict.findings if finding.verdict == verdict.verdict)
+                raise AirflowSkipException(
+                    f"{evidence.reference} was promoted meanwhile; against it the gate says {verdict.verdict}: {why}"
+                )
+            release = self._release(run, evidence, verdict)
+        context["outlet_events"][Asset(naming.asset_name(self.spec.name))].extra = promoted
+        self.log.info("%s is now version %s: %s", naming.CHAMPION, release.version, promoted["manifest"])
+        write_report(self, context, **run.made, evidence=evidence, verdict=verdict)
+        return promoted
+
+    def _promote(self, run: Evaluation, release: Release) -> dict[str, Any] | None:
+        """Compare and swap under the decision log's lock; nothing where the champion is another one by now.
+
+        Killed at any instruction and run again, it comes to one move of the alias and one record: an alias that is
+        where it should be, without the record, is the work of an attempt that was killed between the two.
         """
         from contender.adapters.tracking import Tracking
 
-        tracking = Tracking(self.spec.name)
-        self._require_same_champion(tracking)
-        version = tracking.version(self.fitted["version"])
-        release = self._release(context, version.run_id)
         self._require_servable(release)
-        manifest = self.settings.releases / self.spec.name / release.version / "release.json"
-        _write(manifest, release)
-        tracking.log_manifest(version, release.facts())
-        tracking.set_alias(naming.CHAMPION, release.version)
-        record_decision(self.spec.name, context, "promotion", release.version, release.interval,
-                        self._approved(release.verdict), digest_of(self.spec.gate.model_dump(mode="json")))  # fmt: skip
-        facts: dict[str, Any] = {"version": release.version, "alias": naming.CHAMPION, "manifest": str(manifest),
-                 "manifest_digest": digest_of(release.facts())}  # fmt: skip
-        context["outlet_events"][Asset(naming.asset_name(self.spec.name))].extra = facts
-        self.log.info("%s is now version %s: %s", naming.CHAMPION, release.version, manifest)
-        return facts
+        tracking = Tracking(self.spec.name)
+        with decisions.transaction(run.log_path) as log:
+            now = run.reference(tracking.aliased(naming.CHAMPION))
+            measured = (release.evidence.reference, release.evidence.reference_digest)
+            newest = run.newest_promotion(log.records)
+            by_another = newest is not None and newest.subject == run.subject and newest.run != run.context["run_id"]
+            moved = now[0] == run.subject and not by_another
+            if not moved and now != measured:
+                return None
+            release = release.model_copy(update={"decision_hash": self._basis(run, log, release).hash})
+            manifest = self.settings.releases / self.spec.name / release.version / "release.json"
+            _write(manifest, release)
+            tracking.log_manifest(tracking.version(release.version), release.facts())
+            if not moved:
+                tracking.set_alias(naming.CHAMPION, release.version)
+            log.append(run.decision("promotion", release.verdict, release.evidence, reasons=_reasons(release)))
+        return {
+            "version": release.version, "alias": naming.CHAMPION, "manifest": str(manifest),
+            "manifest_digest": digest_of(release.facts()),
+        }  # fmt: skip
 
-    def _release(self, context: Context, run_id: str) -> Release:
+    def _release(self, run: Evaluation, evidence: Evidence, verdict: Verdict) -> Release:
         from contender.adapters.revision import lock_digest
+        from contender.adapters.tracking import Tracking
 
-        proof = ImageProof.model_validate(self.proof) if self.proof else None
-        if proof is not None and proof.model_digest != self.fitted["model_digest"]:
-            proof = None  # of an earlier attempt of this run: a skipped task leaves its old result behind
         return Release(
-            model=self.spec.name, version=self.fitted["version"], interval=run_interval(context, self.spec),
+            model=self.spec.name, version=self.fitted["version"], interval=run_interval(run.context, self.spec),
             train=Interval.parse(self.assembled["train"]), holdout=Interval.parse(self.assembled["holdout"]),
-            code_revision=self.code_revision(context), lock_digest=lock_digest(),
+            code_revision=self.code_revision(run.context), lock_digest=lock_digest(),
             tables=tuple(Snapshot.model_validate(item) for item in self.assembled["tables"]),
             features_digest=self.materialised["digest"],
             training_set=Snapshot.model_validate(self.assembled["training_set"]),
             parameters=self.fitted["parameters"], seed=self.spec.seed, model_digest=self.fitted["model_digest"],
-            run_id=run_id, evidence=Evidence.model_validate(self.evidence),
-            verdict=Verdict.model_validate(self.verdict),
-            image=proof, image_skipped="" if proof else str(self.skipped or "the image tasks did not run"),
+            run_id=Tracking(self.spec.name).version(self.fitted["version"]).run_id, evidence=evidence, verdict=verdict,
+            approval=Answer.model_validate(self.approval) if isinstance(self.approval, dict) else None,
+            image=evidence.image, image_skipped=evidence.image_skipped,
         )  # fmt: skip
 
-    def _approved(self, verdict: Verdict) -> Verdict:
-        """The gate's verdict and, where a person was asked, who approved."""
-        if not isinstance(self.approval, dict):
-            return verdict
-        approved = Finding(rule="approved", verdict="promote", reason=str(Answer.model_validate(self.approval)))
-        return verdict.model_copy(update={"findings": (*verdict.findings, approved)})
+    def _basis(self, run: Evaluation, log: decisions.Log, release: Release) -> decisions.Record:
+        """The record that this promotion follows: without one that says `promote` of this evidence there is none."""
+        basis = log.basis(run.context["run_id"], run.subject)
+        digest = digest_of(release.evidence.facts())
+        if basis is None or (basis.verdict, basis.evidence_digest) != ("promote", digest):
+            raise PromotionRefused(
+                "no decision on record says promote",
+                where=f"{run.log_path.name}: {run.subject}, run {run.context['run_id']}",
+                expected=f"promote on evidence {digest[:12]}",
+                got=f"{basis.verdict} on evidence {basis.evidence_digest[:12]}" if basis else "none",
+                next_step="clear gate.decide",
+            )
+        return basis
 
     def _require_servable(self, release: Release) -> None:
         if self.spec.gate.require_image and release.image is None:
@@ -208,18 +225,23 @@ class PromoteRelease(ModelOperator):
                 next_step="start a Docker engine and clear image.build",
             )
 
-    def _require_same_champion(self, tracking: Any) -> None:
-        champion = tracking.aliased(naming.CHAMPION)
-        now = f"version {champion.version}" if champion else self.spec.gate.baseline
-        measured, version = str(self.evidence["reference"]), self.fitted["version"]
-        if now != measured and not (champion and champion.version == version):
+    def _require_nobody_said_yes(self, release: Release) -> None:
+        said = release.approval or release.verdict.override
+        if said is not None:
             raise PromotionRefused(
-                "the champion changed since the challenger was measured against it",
-                where=f"{self.spec.name} version {version}",
-                expected=measured,
-                got=now,
-                next_step="clear gate.measure: the challenger is then measured against the new champion",
+                "the champion changed after a person had said yes",
+                where=f"{self.spec.name} version {release.version}",
+                expected=f"{release.evidence.reference}, as when it was {said}",
+                got="another champion",
+                next_step="clear gate.measure: the challenger is measured against the new champion, and the person "
+                "sees that evidence",
             )
+
+
+def _reasons(release: Release) -> tuple[str, ...]:
+    """The gate's reasons and, where a person had a say, what was said."""
+    said = (release.verdict.override, release.approval)
+    return (*release.verdict.reasons, *(str(word) for word in said if word is not None))
 
 
 def _comment() -> Param:

@@ -28,7 +28,8 @@ class TrainAssemble(ModelOperator):
 
         Returns:
             `training_set` (its snapshot), `train` and `holdout` (intervals), `train_rows`, `holdout_rows`,
-            `unlabelled`, `joined_views` and `tables` (snapshots of what was read).
+            `unlabelled` and, of the holdout alone, `holdout_unlabelled` (examples without a label), `joined_views` and
+            `tables` (snapshots of what was read).
         """
         from contender.adapters.features import Features
         from contender.adapters.lake import Lake
@@ -58,6 +59,7 @@ class TrainAssemble(ModelOperator):
         return {
             "training_set": snapshot.facts(), "train": str(split.train), "holdout": str(split.holdout),
             "train_rows": len(fitted_on), "holdout_rows": len(held_out), "unlabelled": len(examples) - len(labelled),
+            "holdout_unlabelled": train.within(examples, split.holdout) - len(held_out),
             "joined_views": len(self.spec.views), "tables": [item.facts() for item in (*tables, *views)],
         }  # fmt: skip
 

@@ -62,6 +62,11 @@ def slices(training_set: pd.DataFrame, split: Split) -> tuple[pd.DataFrame, pd.D
     return train.reset_index(drop=True), holdout.reset_index(drop=True)
 
 
+def within(examples: pd.DataFrame, interval: Interval) -> int:
+    """How many examples are due in an interval, labelled or not."""
+    return int(((examples[DUE_AT] >= interval.start) & (examples[DUE_AT] < interval.end)).sum())
+
+
 def keep(train: pd.DataFrame, holdout: pd.DataFrame, interval: Interval) -> pd.DataFrame:
     """Both slices as one frame to store, marked by `slice` (`train`, `holdout`) and `interval_start`."""
     both = pd.concat([train.assign(**{SLICE: "train"}), holdout.assign(**{SLICE: "holdout"})], ignore_index=True)

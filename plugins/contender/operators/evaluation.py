@@ -1,0 +1,251 @@
+"""A challenger before the gate: its evidence, its decision and their records, for the gate's tasks and the release."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import Context
+
+from contender.core import decisions, naming
+from contender.core.errors import EvidenceStale, some
+from contender.core.evidence import Evidence, Verdict, VerdictName
+from contender.core.interval import Interval
+from contender.core.manifest import digest_of
+from contender.core.records import Decision
+from contender.core.results import ImageProof
+from contender.core.settings import settings
+from contender.core.spec import ModelSpec
+from contender.operators.base import run_interval, run_type
+from contender.operators.train import read_training_set
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from contender.stages.gate.holdout import Holdout
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """One challenger of one run.
+
+    Attributes:
+        spec: The model.
+        context: Of the task that evaluates it.
+        assembled: What `TrainAssemble` returned.
+        fitted: What `TrainFit` returned.
+    """
+
+    spec: ModelSpec
+    context: Context
+    assembled: dict[str, Any]
+    fitted: dict[str, Any]
+
+    @property
+    def made(self) -> dict[str, Any]:
+        """What was assembled and fitted, as keyword arguments."""
+        return {"assembled": self.assembled, "fitted": self.fitted}
+
+    @property
+    def subject(self) -> str:
+        """The challenger, as records and evidence name it."""
+        return f"version {self.fitted['version']}"
+
+    @property
+    def log_path(self) -> Path:
+        """The model's decision log."""
+        return settings().decisions / f"{self.spec.name}.jsonl"
+
+    def reference(self, champion: Any) -> tuple[str, str]:
+        """Name and digest of what a challenger is compared with: the champion, or the baseline where there is none."""
+        baseline = self.spec.gate.baseline
+        return (f"version {champion.version}", champion.digest) if champion else (baseline, baseline)
+
+    def measure(self) -> Evidence:
+        """Compare both models on the holdout rows as they are stored, after a look at them was put on record.
+
+        Raises:
+            SelfTestFailed: The gate got a case wrong whose outcome is known.
+        """
+        from contender.adapters.lake import digest
+        from contender.adapters.tracking import Tracking
+        from contender.stages.gate.measure import measure
+        from contender.stages.gate.self_test import require_passed, self_test
+
+        tracking, policy = Tracking(self.spec.name), self.spec.gate
+        challenger, champion = tracking.version(self.fitted["version"]), tracking.aliased(naming.CHAMPION)
+        training, rows = read_training_set(self.spec.name, self.assembled)
+        (reference, reference_digest), holdout_digest = self.reference(champion), digest(rows)
+        look = self._look(challenger.digest, reference_digest, holdout_digest)
+        holdout, contaminated = self._holdout(tracking, challenger, champion, training, rows)
+        checks = self_test(holdout, policy, reference=reference, seed=self.spec.seed)
+        require_passed(checks, f"{self.spec.name} {self.subject}")
+        evidence = measure(
+            holdout, policy, reference=reference, holdout_digest=holdout_digest, seed=self.spec.seed, look=look,
+            label_coverage=self.label_coverage, contaminated=contaminated, challenger_digest=challenger.digest,
+            reference_digest=reference_digest,
+        ).model_copy(update={"self_test": checks})  # fmt: skip
+        for name, found in evidence.improvement.items():
+            log.info("%s: challenger %s, %s %s, improvement %s", name, evidence.challenger[name],
+                     evidence.reference, evidence.champion[name], found)  # fmt: skip
+        return evidence
+
+    def log_evidence(self, evidence: Evidence) -> None:
+        """Keep the evidence that was decided on in the MLflow run, and its figures as metrics."""
+        from contender.adapters.tracking import Tracking
+
+        figures = {f"improvement_{name}": found.value for name, found in evidence.improvement.items()}
+        tracking = Tracking(self.spec.name)
+        challenger = tracking.version(self.fitted["version"])
+        tracking.log_evidence(self.fitted["run_id"], challenger, figures, evidence.facts())
+
+    def _look(self, challenger: str, reference: str, holdout: str) -> int:
+        """Put the comparison on record before anything of it is known; its number on this holdout window."""
+        inputs = {"challenger": challenger, "reference": reference, "holdout": holdout}
+        number = decisions.look(self.log_path, self._record("look", inputs=inputs))
+        log.info("look %d at the holdout %s", number, self.assembled["holdout"])
+        return number
+
+    @property
+    def label_coverage(self) -> float:
+        """Share of the holdout's examples that have a label."""
+        labelled, unlabelled = self.assembled["holdout_rows"], self.assembled["holdout_unlabelled"]
+        return float(labelled / max(labelled + unlabelled, 1))
+
+    def _holdout(
+        self, tracking: Any, challenger: Any, champion: Any, training: pd.DataFrame, rows: pd.DataFrame
+    ) -> tuple[Holdout, str]:
+        """The holdout with both models' scores, and why the comparison is void, or nothing."""
+        from contender.adapters.lineage import lineages
+        from contender.stages import train
+        from contender.stages.gate.baselines import baseline_scores
+        from contender.stages.gate.firewall import contamination
+        from contender.stages.gate.holdout import Holdout
+
+        new, old = tracking.stored(challenger), tracking.stored(champion) if champion else None
+        lacking = sorted({column.name for column in old.columns} - set(rows.columns)) if old else []
+        if old is None or lacking:
+            reference = baseline_scores(self.spec.gate.baseline, self.fitted["label_share"], len(rows))
+        else:
+            reference = train.scores(old.content, train.inputs(rows, old.columns))
+        known = {naming.CHALLENGER: challenger} | ({naming.CHAMPION: champion} if champion else {})
+        contaminated = contamination(
+            rows, Interval.parse(self.assembled["holdout"]), self.spec.gate.cluster,
+            {role: lineages(tracking, version) for role, version in known.items()},
+        )  # fmt: skip
+        if lacking:
+            contaminated = f"the champion needs columns that the holdout lacks: {some(lacking)}; keep them in the spec"
+        holdout = Holdout(
+            task=self.spec.task, labels=rows[self.spec.label], reference=reference,
+            challenger=train.scores(new.content, train.inputs(rows, new.columns)),
+            clusters=rows[self.spec.gate.cluster], frame=rows, inputs=tuple(column.name for column in new.columns),
+            training=training, label=self.spec.label,
+        )  # fmt: skip
+        return holdout, contaminated
+
+    def with_image(self, evidence: Evidence, proof: Any, skipped: Any) -> Evidence:
+        """Add what is known of the image.
+
+        Args:
+            evidence: Of this challenger.
+            proof: What `ImageProve` returned, or nothing. One of another model is left out: a task that is skipped
+                when it is run again leaves its old result behind.
+            skipped: Why there is no image, or nothing.
+        """
+        image = ImageProof.model_validate(proof) if proof else None
+        if image is not None and image.model_digest != self.fitted["model_digest"]:
+            image = None
+        why = "" if image else str(skipped or "the image tasks did not run")
+        return evidence.model_copy(update={"image": image, "image_skipped": why})
+
+    def require_current(self, evidence: Evidence) -> None:
+        """Refuse evidence that is not of this challenger, this holdout and the champion as it is now.
+
+        A champion that this very run made is no other: the run's image is then built and released again.
+
+        Raises:
+            EvidenceStale: It is of something else.
+        """
+        from contender.adapters.lake import digest
+        from contender.adapters.tracking import Tracking
+
+        name, found = self.reference(Tracking(self.spec.name).aliased(naming.CHAMPION))
+        _, rows = read_training_set(self.spec.name, self.assembled)
+        expected = {
+            "challenger": self.fitted["model_digest"], "holdout": digest(rows), "champion": f"{name}, {found}"
+        }  # fmt: skip
+        got = {
+            "challenger": evidence.challenger_digest, "holdout": evidence.holdout_digest,
+            "champion": f"{evidence.reference}, {evidence.reference_digest}",
+        }  # fmt: skip
+        if name == self.subject and self._promoted_here():
+            expected["champion"] = got["champion"]
+        if other := [part for part in expected if expected[part] != got[part]]:
+            raise EvidenceStale(
+                f"the evidence is of another {' and '.join(other)}",
+                where=f"{self.spec.name} {self.subject}",
+                expected="; ".join(f"{part} {expected[part]}" for part in other),
+                got="; ".join(f"{part} {got[part]}" for part in other),
+                next_step="clear gate.measure: the challenger is then measured as things are now; nothing was decided",
+            )
+
+    def _promoted_here(self) -> bool:
+        """Whether the newest promotion on record is this run's."""
+        newest = self.newest_promotion(decisions.verify(self.log_path) if self.log_path.exists() else ())
+        return newest is not None and (newest.run, newest.subject) == (self.context["run_id"], self.subject)
+
+    @staticmethod
+    def newest_promotion(records: tuple[decisions.Record, ...]) -> decisions.Record | None:
+        """The record of the last move of the alias."""
+        return next((record for record in reversed(records) if record.kind == "promotion"), None)
+
+    def decide(self, evidence: Evidence) -> Verdict:
+        """Decide from the evidence alone, and put the decision on record."""
+        from contender.stages.gate.rules import decide
+
+        verdict = decide(evidence, self.spec.gate)
+        for reason in verdict.reasons:
+            log.info("%s: %s", verdict.verdict, reason)
+        decisions.append(self.log_path, self.decision("decision", verdict, evidence))
+        return verdict
+
+    def decision(
+        self, kind: Any, verdict: Verdict, evidence: Evidence | None = None, *, followed: VerdictName | None = None,
+        reasons: tuple[str, ...] = (), actor: str = "", time: datetime | None = None,
+    ) -> Decision:  # fmt: skip
+        """What is to be put on record of this run; a task that runs again adds nothing.
+
+        Args:
+            kind: See `contender.core.decisions.Decision`.
+            verdict: The gate's.
+            evidence: What it rests on.
+            followed: The verdict to record instead of the gate's.
+            reasons: The reasons to record instead of the gate's.
+            actor: Who decided; the run's own kind where it is empty.
+            time: When it counts from; when this attempt of the task began where it is not given.
+        """
+        inputs = {}
+        if evidence is not None:
+            inputs = {
+                "challenger": evidence.challenger_digest, "reference": evidence.reference_digest,
+                "holdout": evidence.holdout_digest, "training_set": self.assembled["training_set"]["digest"],
+                "image": evidence.image.digest if evidence.image else "",
+            }  # fmt: skip
+        return self._record(
+            kind, actor=actor, time=time, verdict=followed or verdict.verdict, reasons=reasons or verdict.reasons,
+            evidence_digest=verdict.evidence_digest, inputs={name: found for name, found in inputs.items() if found},
+        )  # fmt: skip
+
+    def _record(self, kind: Any, *, actor: str = "", time: datetime | None = None, **further: Any) -> Decision:
+        run, began = self.context["dag_run"], getattr(self.context["ti"], "start_date", None)
+        return Decision(
+            model=self.spec.name, kind=kind, subject=self.subject, actor=actor or f"airflow:{run_type(self.context)}",
+            interval=run_interval(self.context, self.spec), holdout=Interval.parse(self.assembled["holdout"]),
+            policy_digest=digest_of(self.spec.gate.model_dump(mode="json")), run=run.run_id,
+            time=time or began or run.run_after, **further,
+        )  # fmt: skip
