@@ -1,0 +1,120 @@
+"""`promote.release` killed at each of its lines, then run again: one move of the alias, one record, one manifest."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import shutil
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import CodeType, FrameType
+from typing import Any
+
+import pytest
+
+from contender.core import decisions
+from contender.core.manifest import Release
+from contender.operators import evaluation, promote
+from tests.tiny_platform import Run, Tiny, champion, environment, manifest, moves, records, watch_alias
+
+FORK = multiprocessing.get_context("fork")
+TRACED = {module.__file__ for module in (promote, evaluation, decisions)}
+# Where something is changed: all of this is tried in `make test`.
+CORE = {promote.PromoteRelease._promote.__code__, promote._write.__code__, decisions.Log.append.__code__}
+
+Place = tuple[str, int]
+
+
+def in_child(home: Path, work: Callable[[], Any]) -> int:
+    """The exit code of the work in a process of its own on a home of its own; -9 where it was killed."""
+
+    def at_home() -> None:
+        os.environ.update(environment(home))
+        work()
+
+    child = FORK.Process(target=at_home)
+    child.start()
+    child.join(120)
+    assert child.exitcode is not None, "the child hangs"
+    return child.exitcode
+
+
+def traced(at: Callable[[CodeType, Place], None]) -> None:
+    """Call `at` before each line of the traced modules that this process comes to."""
+
+    def local(frame: FrameType, event: str, _: Any) -> Any:
+        if event == "line":
+            at(frame.f_code, (frame.f_code.co_filename, frame.f_lineno))
+        return local
+
+    sys.settrace(lambda frame, event, _: local if frame.f_code.co_filename in TRACED else None)
+
+
+def places(home: Path, run: Run) -> dict[Place, bool]:
+    """The lines that a release comes to, in their order, and whether each is of the core."""
+    found, written = dict[Place, bool](), home / "places.json"
+
+    def note() -> None:
+        traced(lambda code, place: found.setdefault(place, code in CORE) and None)
+        run.release()
+        sys.settrace(None)
+        written.write_text(json.dumps([[*place, core] for place, core in found.items()]))
+
+    assert in_child(home, note) == 0
+    return {(file, line): core for file, line, core in json.loads(written.read_text())}
+
+
+def killed_at(place: Place, run: Run) -> None:
+    """Release until the process first comes to a line, where it kills itself."""
+
+    def kill(_: CodeType, here: Place) -> None:
+        if here == place:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    traced(kill)
+    run.release()
+
+
+def again(kept: Path, home: Path) -> None:
+    """Set a home back to what was kept of it."""
+    shutil.rmtree(home, ignore_errors=True)
+    home.mkdir()
+    for name in ("decisions", "releases", "models"):
+        shutil.copytree(kept / name, home / name)
+    shutil.copy(kept / "mlflow.db", home)
+
+
+def killed_everywhere(tiny: Tiny, home: Path, which: Callable[[bool], bool]) -> int:
+    """Kill a release at each line that `which` chooses by whether it is of the core; returns how many there were.
+
+    The children work on a home that this process has no connection to: one would not survive the fork.
+    """
+    run = tiny.better
+    run.measure()
+    assert run.decide() == "gate.promote"
+    watch_alias(tiny.home)
+    again(tiny.home, home)
+    chosen = [place for place, core in places(home, run).items() if which(core)]
+    for place in chosen:
+        again(tiny.home, home)
+        assert in_child(home, lambda place=place: killed_at(place, run)) == -signal.SIGKILL, place
+        assert in_child(home, run.release) == 0, place
+        assert moves(home) == ["2"], place
+        mine = records(home, "second")
+        assert [record.kind for record in mine] == ["look", "decision", "promotion"], place
+        assert Release.model_validate(manifest(home, "2")).decision_hash == mine[1].hash, place
+    return len(chosen)
+
+
+def test_release_killed_where_it_changes_something_then_run_again_moves_once(tiny: Tiny, tmp_path: Path) -> None:
+    assert killed_everywhere(tiny, tmp_path / "other", lambda core: core) > 15
+    assert champion(tmp_path / "other") == "2"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+def test_release_killed_at_any_other_line_then_run_again_moves_once(tiny: Tiny, tmp_path: Path) -> None:
+    assert killed_everywhere(tiny, tmp_path / "other", lambda core: not core) > 50
