@@ -72,7 +72,7 @@ class GroupFigures(Result):
 
 
 class Leak(Result):
-    """An input that tells the label by itself; `power` is 0.5 (nothing) to 1 (everything)."""
+    """How much one input tells of the label by itself: `power` is 0.5 (nothing) to 1 (everything)."""
 
     column: str
     power: FiniteFloat
@@ -118,8 +118,10 @@ class Evidence(Result):
         label_coverage: Share of the holdout's examples that have a label; `None` where it is not known.
         slices, fairness: Figures of the policy's slices and groups.
         calibration: Expected calibration error by role.
-        shift: Population stability index between the two models' scores on the holdout.
-        leaks: Inputs that tell the label by themselves.
+        shift: Population stability index between the two models' scores on the holdout; `None` against a baseline.
+        agreement: Correlation of the two models' scores; `None` against a baseline, or where one of them answers
+            every row alike.
+        leaks: The challenger's strongest inputs, strongest first; a leak is one beyond the policy's limit.
         self_test: What the gate's self-tests found, see `contender/stages/gate/self_test.py`.
         curves: Points of the report's figures.
         image: The proven image; `None` where there is none, with the reason in `image_skipped`.
@@ -146,6 +148,7 @@ class Evidence(Result):
     fairness: tuple[GroupFigures, ...] = ()
     calibration: dict[Role, FiniteFloat] = Field(default_factory=dict)
     shift: FiniteFloat | None = None
+    agreement: FiniteFloat | None = None
     leaks: tuple[Leak, ...] = ()
     self_test: tuple[Check, ...] = ()
     curves: tuple[Curve, ...] = ()

@@ -7,7 +7,7 @@ import pytest
 from contender.core.evidence import Evidence, GroupFigures
 from contender.core.policy import Budgets, FairnessRule, GatePolicy
 from contender.core.results import ImageProof
-from contender.stages.gate.limits import LIMITS, budgets, calibration, fairness, servable, shift
+from contender.stages.gate.limits import LIMITS, aligned, budgets, calibration, fairness, servable, shift
 from tests.unit.gate.simulated import POLICY, evidence
 
 
@@ -75,6 +75,16 @@ def test_shift_by_the_limit(found: float | None, verdict: str, said: str) -> Non
     assert ruling is not None
     assert ruling.verdict == verdict
     assert ruling.reason.startswith(said)
+
+
+@pytest.mark.parametrize(
+    ("found", "verdict"), [(0.6, "promote"), (-0.6, "promote"), (0.1, "promote"), (0.09, "hold"), (-0.09, "hold")]
+)
+def test_aligned_by_the_correlation_and_the_rows(found: float, verdict: str) -> None:
+    ruling = aligned(_seen(agreement=found), POLICY)
+    assert ruling is not None
+    assert ruling.verdict == verdict
+    assert f"{found:+.4f}" in ruling.reason
 
 
 def test_shift_of_a_first_model_is_not_asked_for() -> None:

@@ -90,8 +90,9 @@ def test_measure_not_in_full_keeps_to_what_the_policy_asks_for() -> None:
     assert (asked.calibration, asked.shift) == (full.calibration, full.shift)
 
 
-def test_measure_against_a_baseline_has_no_shift() -> None:
-    assert measured(holdout(), reference="prevalence").shift is None
+def test_measure_against_a_baseline_has_neither_shift_nor_agreement() -> None:
+    evidence = measured(holdout(), reference="prevalence")
+    assert (evidence.shift, evidence.agreement) == (None, None)
 
 
 def test_measure_with_the_same_seed_repeats_and_with_another_differs() -> None:

@@ -128,12 +128,14 @@ def test_decide_says_one_line_for_each_rule_asked_and_names_the_evidence() -> No
 def test_decide_by_a_policy_that_asks_for_everything_holds_where_every_figure_is_missing() -> None:
     figures = {"log_loss": Estimate(value=0.5), "auc": Estimate(value=0.5)}
     better = dict.fromkeys(figures, Estimate(value=0.2, low=0.1, high=0.3))
-    decided = decide(evidence(0, 0, challenger=figures, champion=figures, improvement=better), EVERYTHING)
+    decided = decide(
+        evidence(0, 0, challenger=figures, champion=figures, improvement=better, agreement=0.0), EVERYTHING
+    )
     assert decided.verdict == "hold"
     asked = [rule.__name__ for rule in JUDGEMENT if rule.__name__ != "improved"]
     assert [finding.rule for finding in decided.findings[len(VALIDITY) :]] == asked
     held = {finding.rule for finding in decided.findings if finding.verdict == "hold"}
-    assert held == {"slices", "fairness", "calibration", "shift", "budgets", "servable"}
+    assert held == {"aligned", "slices", "fairness", "calibration", "shift", "budgets", "servable"}
 
 
 @given(ends=st.tuples(ENDS, ENDS), rise=st.floats(0, 1), margin=st.one_of(st.none(), st.floats(0.001, 0.5)))

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from contender.stages.gate.shift import BINS, population_stability_index
+from contender.stages.gate.shift import BINS, agreement, population_stability_index
 
 RNG = np.random.default_rng(2)
 
@@ -40,3 +40,23 @@ def test_population_stability_index_of_classes_is_that_of_the_class_that_shifted
     after = before[:, [0, 2, 1]]
     largest = max(population_stability_index(after[:, k], before[:, k]) for k in range(3))
     assert population_stability_index(after, before) == largest
+
+
+def test_agreement_is_the_correlation_and_near_zero_for_other_rows() -> None:
+    scores = RNG.random(2000)
+    other = scores + RNG.normal(size=2000)
+    assert agreement(scores, other) == pytest.approx(np.corrcoef(scores, other)[0, 1], abs=1e-6)
+    assert agreement(scores, -scores) == -1
+    elsewhere = agreement(RNG.permutation(scores), scores)
+    assert elsewhere is not None
+    assert abs(elsewhere) < 3 / np.sqrt(2000)
+
+
+def test_agreement_of_classes_is_the_one_furthest_from_zero() -> None:
+    scores = RNG.dirichlet([1, 1, 1], 300)
+    assert agreement(scores, scores[:, [0, 2, 1]]) == 1
+
+
+def test_agreement_with_a_model_that_answers_alike_is_none() -> None:
+    assert agreement(RNG.random(9), np.full(9, 0.1)) is None
+    assert agreement(np.full((9, 2), 0.5), np.full((9, 2), 0.5)) is None

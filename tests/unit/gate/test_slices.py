@@ -13,7 +13,7 @@ from contender.core.policy import GatePolicy, SliceRule, Task
 from contender.stages.gate.holdout import Holdout
 from contender.stages.gate.rules import decide
 from contender.stages.gate.slices import MAX_VALUES
-from tests.unit.gate.simulated import METRIC, TASKS, holdout, logistic, measured, permuted, simulated, swapped
+from tests.unit.gate.simulated import METRIC, TASKS, holdout, logistic, measured, permuted, reason, simulated, swapped
 
 
 def _policy(*columns: str, **more: Any) -> GatePolicy:
@@ -131,7 +131,7 @@ def test_gate_that_is_better_on_the_whole_and_worse_in_one_slice_rejects() -> No
     verdict = decide(measured(given, _policy("kind")), _policy("kind"))
     assert whole.verdict == "promote"
     assert verdict.verdict == "reject"
-    assert "slices worse: kind=harmed worse by" in verdict.reasons[-1]
+    assert "slices worse: kind=harmed worse by" in reason(verdict, "slices")
 
 
 def test_slices_of_equal_models_are_all_spared_about_as_often_as_alpha_says() -> None:

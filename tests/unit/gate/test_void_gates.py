@@ -221,6 +221,17 @@ def test_gate_with_rows_permuted_between_the_models_never_promotes() -> None:
     assert _gate(replace(GOOD, challenger=GOOD.challenger[order])).verdict == "reject"
 
 
+@pytest.mark.parametrize("task", TASKS)
+def test_gate_with_the_champion_s_answers_joined_to_other_rows_holds(task: Task) -> None:
+    """The self-test cannot see it: the champion just looks bad, and the challenger brilliant beside it."""
+    rows = simulated(task)
+    elsewhere = np.random.default_rng(3).permutation(rows.reference)
+    verdict = _gate(replace(rows, reference=elsewhere), GatePolicy(metric=METRIC[task], resamples=200))
+    assert verdict.verdict == "hold"
+    assert reason(verdict, "improved").startswith("improved: ")
+    assert reason(verdict, "aligned").startswith("not aligned: ")
+
+
 @settings(deadline=None, max_examples=15)
 @given(task=st.sampled_from(TASKS), seed=st.integers(0, 99))
 def test_gate_of_any_task_never_promotes_a_guess(task: Task, seed: int) -> None:

@@ -6,10 +6,14 @@ chance. A budget that the running image exceeds rejects. A limit whose figure is
 
 from __future__ import annotations
 
+from math import sqrt
+
 from contender.core.errors import some
 from contender.core.evidence import Evidence, GroupFigures
 from contender.core.policy import FairnessRule, GatePolicy
 from contender.stages.gate.ruling import Rule, Ruling, holds, passes, rejects, strictest
+
+UNRELATED = 3.0  # standard errors of a correlation around 0 that chance stays within
 
 
 def fairness(evidence: Evidence, policy: GatePolicy) -> Ruling | None:
@@ -38,6 +42,21 @@ def calibration(evidence: Evidence, policy: GatePolicy) -> Ruling | None:
     against_it = "" if before is None else f" ({before:.4f} of {evidence.reference})"
     figure = f"expected calibration error {error:.4f}{against_it}, the limit is {limit:.4f}"
     return passes(f"calibrated: {figure}") if error <= limit else holds(f"not calibrated: {figure}")
+
+
+def aligned(evidence: Evidence, policy: GatePolicy) -> Ruling | None:
+    """Hold where the two models' answers are unrelated, as if those of one belonged to other rows.
+
+    A champion whose scores were joined to other rows is easily beaten. It stands among the limits because a challenger
+    that is credibly worse as well is rejected.
+    """
+    if evidence.agreement is None:
+        return None
+    least = UNRELATED / sqrt(evidence.rows)
+    figure = f"both models' answers have a correlation of {evidence.agreement:+.4f}"
+    if abs(evidence.agreement) < least:
+        return holds(f"not aligned: {figure}, as answers to different rows may have (up to {least:.4f} by chance)")
+    return passes(f"aligned: {figure}")
 
 
 def shift(evidence: Evidence, policy: GatePolicy) -> Ruling | None:
@@ -89,7 +108,7 @@ def servable(evidence: Evidence, policy: GatePolicy) -> Ruling | None:
     return passes(f"servable: {evidence.image.image} answered {evidence.image.answered} golden requests")
 
 
-LIMITS: tuple[Rule, ...] = (fairness, calibration, shift, budgets, servable)
+LIMITS: tuple[Rule, ...] = (aligned, fairness, calibration, shift, budgets, servable)
 
 
 def _group(rule: FairnessRule, found: GroupFigures | None, evidence: Evidence) -> Ruling:

@@ -17,7 +17,7 @@ from contender.stages.gate.leakage import strongest
 from contender.stages.gate.looks import alpha_at, used_up
 from contender.stages.gate.metrics import METRICS, Metric
 from contender.stages.gate.resampling import Codes, Floats
-from contender.stages.gate.shift import population_stability_index
+from contender.stages.gate.shift import agreement, population_stability_index
 from contender.stages.gate.slices import slice_figures
 from contender.stages.gate.validity import too_few
 
@@ -70,7 +70,8 @@ def measure(
     figures = _figures(asked, rows, codes, weights, alpha)
     why_not = why_not or _valueless(figures["improvement"].get(policy.metric), rows, policy)
     calibrated = in_full or policy.max_calibration_error is not None
-    shifted = reference != policy.baseline and (in_full or policy.max_prediction_shift is not None)
+    first = reference == policy.baseline
+    shifted = not first and (in_full or policy.max_prediction_shift is not None)
     return Evidence(
         task=holdout.task,
         metric=policy.metric,
@@ -93,6 +94,7 @@ def measure(
         fairness=groups(holdout, rows, policy.fairness),
         calibration=_calibration(holdout.task, rows) if calibrated else {},
         shift=population_stability_index(rows.challenger, rows.reference) if shifted else None,
+        agreement=None if first else agreement(rows.challenger, rows.reference),
         leaks=strongest(holdout, rows),
         curves=curves(holdout.task, rows) if in_full else (),
     )

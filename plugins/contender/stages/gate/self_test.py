@@ -86,6 +86,8 @@ class Gate:
         """What it finds and says of a case."""
         facts: dict[str, Any] = {"reference": self.reference, "holdout_digest": "self-test", "seed": self.seed}
         evidence = self.measure(case, self.policy, **facts, label_coverage=1.0, in_full=False)
+        # Scores handed to other rows are to be rejected by their figures, not held for being unrelated.
+        evidence = evidence.model_copy(update={"agreement": None})
         return evidence, self.decide(evidence, self.policy)
 
     def better(self, scores: Any, than: Any, rows: Holdout) -> bool:

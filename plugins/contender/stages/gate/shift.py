@@ -1,4 +1,4 @@
-"""How differently two models score the same rows."""
+"""How differently two models score the same rows, and whether they are the same rows."""
 
 from __future__ import annotations
 
@@ -34,3 +34,23 @@ def population_stability_index(scores: Floats, expected: Floats) -> float:
     )
     p, q = p / p.sum(), q / q.sum()
     return round(float(np.sum((p - q) * np.log(p / q))), 6)
+
+
+def agreement(scores: Floats, expected: Floats) -> float | None:
+    """Pearson's correlation of both models' scores, of several classes the one furthest from 0; rounded to 6 digits.
+
+    Two models of one question agree in part, and one that the world has left behind may disagree, but scores that were
+    joined to other rows are unrelated: within about ±1/√n of 0.
+
+    Args:
+        scores, expected: Of one shape, (n,) or (n, classes).
+
+    Returns:
+        -1 to 1; `None` where a model answers every row alike.
+    """
+    if scores.ndim > 1:
+        found = [agreement(scores[:, k], expected[:, k]) for k in range(scores.shape[1])]
+        return max((one for one in found if one is not None), key=abs, default=None)
+    ours, theirs = scores - scores.mean(), expected - expected.mean()
+    spread = float(np.sqrt(np.sum(np.square(ours)) * np.sum(np.square(theirs))))
+    return round(float(np.sum(ours * theirs)) / spread, 6) if np.ptp(scores) > 0 and np.ptp(expected) > 0 else None
