@@ -11,6 +11,7 @@ from contender.stages.gate import pairs, resampling
 from contender.stages.gate.binary import brier, log_loss
 from contender.stages.gate.metrics import METRICS
 from contender.stages.gate.resampling import Combination
+from contender.stages.gate.sums import Sums, ratio
 
 
 def test_draw_with_a_seed_gives_whole_resamples_and_repeats() -> None:
@@ -49,7 +50,7 @@ def test_estimate_of_independent_rows_in_groups_agrees_with_the_textbook_interva
     assert _width(got) == pytest.approx(2 * 1.97 * losses.std(ddof=1) / np.sqrt(50_000), rel=0.15)
 
 
-def test_estimate_of_independent_rows_agrees_agrees_with_the_textbook_interval() -> None:
+def test_estimate_of_independent_rows_agrees_with_the_textbook_interval() -> None:
     rng = np.random.default_rng(5)
     labels = rng.random(400) < 0.4
     scores = rng.uniform(0.05, 0.95, 400)
@@ -104,6 +105,17 @@ def test_simultaneous_of_independent_figures_is_wider_than_alone_and_not_than_bo
     for figure, joint in zip(figures, together, strict=True):
         alone, bonferroni = (resampling.estimate(figure, weights, alpha) for alpha in (0.05, 0.01))
         assert _width(alone) < _width(joint) <= 1.05 * _width(bonferroni)
+
+
+def test_simultaneous_of_many_holdouts_holds_every_truth_at_once_as_often_as_it_says() -> None:
+    rng, weights, held, alone = np.random.default_rng(9), resampling.draw(15, 400, 0), 0, 0
+    for _ in range(400):
+        means = rng.normal(size=(15, 8)) + rng.normal(size=(15, 1))
+        figures = [Sums(np.stack([column, np.ones(15)], axis=1), ratio) for column in means.T]
+        held += all(_holds_zero(found) for found in resampling.simultaneous(figures, weights, 0.1))
+        alone += all(_holds_zero(resampling.estimate(figure, weights, 0.1)) for figure in figures)
+    assert 0.87 <= held / 400 <= 0.94
+    assert alone / 400 < 0.75
 
 
 def test_simultaneous_with_a_figure_without_interval_leaves_the_others_as_they_are() -> None:
@@ -163,6 +175,10 @@ def test_combination_of_parts_weighs_their_values_and_influences() -> None:
     both, weights = Combination(parts, (2.0, -1.0)), resampling.draw(4, 10, 0)
     assert np.array_equal(both.at(weights), 2 * parts[0].at(weights) - parts[1].at(weights))
     assert np.array_equal(both.influence(weights), 2 * parts[0].influence(weights) - parts[1].influence(weights))
+
+
+def _holds_zero(estimate: Any) -> bool:
+    return bool(estimate.low <= 0 <= estimate.high)
 
 
 def _width(estimate: Any) -> float:

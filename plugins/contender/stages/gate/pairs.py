@@ -9,9 +9,10 @@ import numpy.typing as npt
 
 from contender.stages.gate.resampling import Codes, Flags, Floats, divide
 
-# Negatives between two kept rows of cumulative counts in `Pairs`: a larger block means a smaller matrix product
-# and more single look-ups; 16 was the fastest of 4 to 64 on a million rows and 30 clusters.
-BLOCK = 16
+# Negatives between two kept rows of cumulative counts in `Pairs`: a larger block means a smaller matrix product,
+# less memory and more single look-ups; of 8 to 128 on a million rows, 32 was the fastest with 30 clusters and 64
+# with 100, 128 with 250.
+BLOCK = 32
 
 
 @dataclass(frozen=True)
