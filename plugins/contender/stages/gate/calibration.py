@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from contender.core.policy import Task
 from contender.stages.gate.resampling import Flags, Floats
+from contender.stages.gate.sums import by_cluster
 
 BINS = 10
 
@@ -58,15 +59,19 @@ def claimed(task: Task, labels: Any, scores: Floats) -> tuple[Floats, Floats]:
 def binned(scores: Floats, outcomes: Floats, bins: int) -> Bins:
     """Rows in at most `bins` bins of equal mass by score; equal scores share a bin, so that there may be fewer.
 
-    The order of the rows does not matter: they are put in order of score and outcome before anything is added.
+    The order of the rows does not matter, not even to the last bit.
     """
-    order = np.lexsort((outcomes, scores))
-    scores, outcomes = scores[order], outcomes[order]
-    edges = np.unique(scores[(np.arange(1, bins) * len(scores)) // bins])
-    starts = np.unique(np.searchsorted(scores, np.concatenate([scores[:1], edges])))
-    rows = np.diff(np.append(starts, len(scores)))
-    sums: tuple[Floats, Floats] = np.add.reduceat(scores, starts), np.add.reduceat(outcomes, starts)
-    return Bins(rows=rows, scores=sums[0] / rows, outcomes=sums[1] / rows)
+    edges = quantiles(scores, bins)
+    codes = np.searchsorted(edges, scores, side="right")
+    rows = np.bincount(codes, minlength=len(edges) + 1)
+    sums, filled = by_cluster(codes, len(rows), scores, outcomes), rows > 0
+    claims, came_true = (sums[filled] / rows[filled, None]).T
+    return Bins(rows=rows[filled], scores=claims, outcomes=came_true)
+
+
+def quantiles(values: Floats, parts: int) -> Floats:
+    """The distinct values at which so many parts of equal mass begin, but for the first."""
+    return np.unique(np.sort(values)[(np.arange(1, parts) * len(values)) // parts])
 
 
 def in_class(labels: Any, scores: Floats) -> tuple[Flags, Floats]:

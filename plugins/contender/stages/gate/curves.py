@@ -49,9 +49,10 @@ def _of_one(task: Task, role: Role, labels: Any, scores: Floats) -> Iterator[Cur
 
 def _ranked(role: Role, labels: Flags, scores: Floats) -> Iterator[Curve]:
     """Both curves over the thresholds, which are the distinct scores, from the highest down."""
-    distinct, place = np.unique(-scores, return_inverse=True)
-    taken = np.cumsum(np.bincount(place, minlength=len(distinct)))
-    found = np.cumsum(np.bincount(place, weights=labels, minlength=len(distinct)))
+    order = np.argsort(-scores)
+    falling = scores[order]
+    last = np.append(np.flatnonzero(np.diff(falling)), len(falling) - 1)  # of the rows that share a score
+    taken, found = last + 1.0, np.cumsum(labels[order])[last]
     recall, precision = found / found[-1], found / taken
     wrong = (taken - found) / (taken[-1] - found[-1])
     # Along the curve, not along the thresholds: its bend may lie among a handful of rows.

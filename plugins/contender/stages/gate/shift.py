@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from contender.stages.gate.calibration import quantiles
 from contender.stages.gate.resampling import Floats
 
 BINS = 10
@@ -27,7 +28,7 @@ def population_stability_index(scores: Floats, expected: Floats) -> float:
     """
     if scores.ndim > 1:
         return max(population_stability_index(scores[:, k], expected[:, k]) for k in range(scores.shape[1]))
-    edges = np.unique(np.sort(expected)[(np.arange(1, BINS) * len(expected)) // BINS])
+    edges = quantiles(expected, BINS)
     p, q = (
         np.maximum(np.bincount(np.searchsorted(edges, of, side="right"), minlength=len(edges) + 1), 0.5)
         for of in (scores, expected)
