@@ -23,6 +23,7 @@ from contender.core.records import Record
 from contender.core.results import ImageProof, Snapshot
 from contender.stages.report.facts import Provenance, Report
 
+EVIDENCE = "ee" * 32
 RUN = "manual__2013-04-01T00:00:00+00:00"
 POLICY = GatePolicy(
     metric="log_loss",
@@ -60,7 +61,7 @@ def verdict(name: VerdictName, reason: str) -> Verdict:
     return Verdict(
         verdict=name,
         findings=(passed, Finding(rule="improved", verdict=name, reason=reason)),
-        evidence_digest="ee" * 32,
+        evidence_digest=EVIDENCE,
     )
 
 
@@ -71,6 +72,7 @@ def record(kind: str, sequence: int = 1, **more: Any) -> Record:
         "actor": "airflow:manual",
         "verdict": None if kind == "promotion" else "hold",
         "reasons": () if kind == "promotion" else ("not shown to improve",),
+        "evidence_digest": EVIDENCE,
         "run": RUN,
         "time": datetime(2013, 4, 1, 12, 30, tzinfo=UTC),
         "previous": "0" * 64,

@@ -78,13 +78,19 @@ class Report:
 
     @property
     def override(self) -> Record | None:
-        """The newest word of a person against the gate's, or `None`."""
-        return next((record for record in reversed(self.followed) if record.kind == "override"), None)
+        """A person's word against the gate's that still holds, or `None`.
+
+        A rejection holds until somebody approves after all; a word that was confirmed remains the word it was.
+        """
+        said = [record for record in self._of_this_evidence() if record.kind in {"decision", "override"}]
+        words = [record for record in said if record.kind == "override" and record.verdict == said[-1].verdict]
+        return words[-1] if words else None
 
     @property
     def promotion(self) -> Record | None:
         """The record of the alias's move, or `None`."""
-        return next((record for record in reversed(self.followed) if record.kind == "promotion"), None)
+        moved = [record for record in self._of_this_evidence() if record.kind == "promotion"]
+        return moved[-1] if moved else None
 
     @property
     def stands(self) -> VerdictName:
@@ -122,6 +128,10 @@ class Report:
             )
             for name in (*limits, *sorted(told))
         )  # fmt: skip
+
+    def _of_this_evidence(self) -> list[Record]:
+        """A run that measured again has records of what is past besides."""
+        return [record for record in self.followed if record.evidence_digest == self.verdict.evidence_digest]
 
     def _part(self, metric: str) -> str:
         if metric == self.policy.metric:

@@ -19,8 +19,8 @@ from contender.stages.report.figures import budget_rows
 HERE = Path(__file__).parent
 SAYS: dict[VerdictName, str] = {
     "promote": "The challenger has earned its place.",
-    "hold": "Nothing changes: the challenger is not shown to be better, or cannot be judged.",
-    "reject": "Nothing changes: the challenger is not fit to take over.",
+    "hold": "The challenger is not shown to be better, or cannot be judged.",
+    "reject": "The challenger is not fit to take over.",
 }
 
 
