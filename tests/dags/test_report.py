@@ -10,6 +10,7 @@ from contender.adapters.tracking import REPORT, REPORT_TAG, Tracking
 from contender.bench.chain import Chain
 from contender.core.evidence import Evidence
 from contender.core.interval import Interval
+from contender.operators.evaluation import Evaluation
 from contender.operators.report import ReportLink, write_report
 from contender.stages.gate.rules import decide
 from flight_delay.dag import SPEC
@@ -21,11 +22,10 @@ def written(platform: Trained, bag: Any, **changed: Any) -> Chain:
     """Write the report of the trained run's evidence; the chain that did it."""
     chain = Chain(Interval.parse(INTERVAL), 1, "report")
     evidence = Evidence.model_validate(platform.returned["gate.measure"]).model_copy(update=changed)
-    write_report(
-        bag.dags["flight_delay_train"].task_dict["gate.decide"], chain.context("gate.decide"),
-        assembled=platform.returned["train.assemble"], fitted=platform.returned["train.fit"],
-        evidence=evidence, verdict=decide(evidence, SPEC.gate),
-    )  # fmt: skip
+    returned = platform.returned
+    run = Evaluation(SPEC, chain.context("gate.decide"), returned["train.assemble"], returned["train.fit"])
+    task = bag.dags["flight_delay_train"].task_dict["gate.decide"]
+    write_report(task, run, evidence, decide(evidence, SPEC.gate))
     return chain
 
 

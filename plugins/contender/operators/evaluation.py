@@ -47,11 +47,6 @@ class Evaluation:
     fitted: dict[str, Any]
 
     @property
-    def made(self) -> dict[str, Any]:
-        """What was assembled and fitted, as keyword arguments."""
-        return {"assembled": self.assembled, "fitted": self.fitted}
-
-    @property
     def subject(self) -> str:
         """The challenger, as records and evidence name it."""
         return f"version {self.fitted['version']}"

@@ -79,7 +79,7 @@ class GateDecide(BaseBranchOperator, ModelOperator):
         context["ti"].xcom_push(key=EVIDENCE, value=evidence.facts())
         context["ti"].xcom_push(key=VERDICT, value=verdict.facts())
         run.log_evidence(evidence)
-        write_report(self, context, assembled=self.assembled, fitted=self.fitted, evidence=evidence, verdict=verdict)
+        write_report(self, run, evidence, verdict)
         return f"gate.{verdict.followed}"
 
 

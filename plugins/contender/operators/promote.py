@@ -73,15 +73,15 @@ class PromoteApprove(ApprovalOperator, ModelOperator):
             comment=str((event["params_input"] or {}).get(COMMENT) or "").strip(),
         )
         verdict = Verdict.model_validate(self.verdict)
-        self._record(context, verdict, given, event["responded_at"])
-        self._write_report(context, verdict)
+        run = Evaluation(self.spec, context, self.assembled, self.fitted)
+        self._record(run, verdict, given, event["responded_at"])
+        self._write_report(run, verdict)
         super().execute_complete(context, event)
         if verdict.followed != "promote":
             self.skip(context["ti"], self.get_direct_relatives(upstream=False))
         return given.facts()
 
-    def _record(self, context: Context, verdict: Verdict, given: Answer, when: datetime) -> None:
-        run = Evaluation(self.spec, context, self.assembled, self.fitted)
+    def _record(self, run: Evaluation, verdict: Verdict, given: Answer, when: datetime) -> None:
         vetoed = verdict.followed == "promote" and given.answer == self.REJECT
         decisions.append(run.log_path, run.decision(
             "override" if vetoed else "decision", verdict, followed="reject" if vetoed else verdict.followed,
@@ -89,13 +89,10 @@ class PromoteApprove(ApprovalOperator, ModelOperator):
         ))  # fmt: skip
         self.log.info("%s", given)
 
-    def _write_report(self, context: Context, verdict: Verdict) -> None:
+    def _write_report(self, run: Evaluation, verdict: Verdict) -> None:
         """With the answer in it; a try of this task more would ask the person again, so that MLflow may be away."""
-        evidence = Evidence.model_validate(self.evidence)
         try:
-            write_report(
-                self, context, assembled=self.assembled, fitted=self.fitted, evidence=evidence, verdict=verdict
-            )
+            write_report(self, run, Evidence.model_validate(self.evidence), verdict)
         except TrackingUnreachable as error:
             self.log.warning("the report in MLflow lacks the answer: %s", error)
 
@@ -140,9 +137,7 @@ class PromoteRelease(ModelOperator):
             evidence = run.with_image(run.measure(), release.image and release.image.facts(), release.image_skipped)
             verdict = run.decide(evidence)
             run.log_evidence(evidence)
-            write_report(
-                self, context, assembled=self.assembled, fitted=self.fitted, evidence=evidence, verdict=verdict
-            )
+            write_report(self, run, evidence, verdict)
             if verdict.verdict != "promote":
                 why = "; ".join(finding.reason for finding in verdict.findings if finding.verdict == verdict.verdict)
                 raise AirflowSkipException(
@@ -151,7 +146,7 @@ class PromoteRelease(ModelOperator):
             release = self._release(run, evidence, verdict)
         context["outlet_events"][Asset(naming.asset_name(self.spec.name))].extra = promoted
         self.log.info("%s is now version %s: %s", naming.CHAMPION, release.version, promoted["manifest"])
-        write_report(self, context, **run.made, evidence=evidence, verdict=verdict)
+        write_report(self, run, evidence, verdict)
         return promoted
 
     def _promote(self, run: Evaluation, release: Release) -> dict[str, Any] | None:

@@ -7,14 +7,13 @@ import os
 from pathlib import Path
 from typing import Any
 
-from airflow.sdk import Context
-
 from contender.core import decisions
 from contender.core.evidence import Evidence, Verdict
 from contender.core.interval import Interval
 from contender.core.manifest import digest_of
 from contender.core.results import Snapshot
 from contender.operators.base import ModelOperator, PushedLink, address, run_interval
+from contender.operators.evaluation import Evaluation
 
 
 class ReportLink(PushedLink):
@@ -23,9 +22,7 @@ class ReportLink(PushedLink):
     name = "Decision report"
 
 
-def write_report(
-    task: ModelOperator, context: Context, *, assembled: Any, fitted: Any, evidence: Evidence, verdict: Verdict
-) -> str:
+def write_report(task: ModelOperator, run: Evaluation, evidence: Evidence, verdict: Verdict) -> str:
     """Write the report of this run's decision as of now: the page, its artefacts in MLflow, the version's card.
 
     A run and its evidence have one page; what is on record of the run by now stands in it. The page is written and
@@ -33,9 +30,7 @@ def write_report(
 
     Args:
         task: The task that decided or acted.
-        context: Its context.
-        assembled: What `TrainAssemble` returned.
-        fitted: What `TrainFit` returned.
+        run: The challenger and the run.
         evidence, verdict: What the gate saw and said, without what people said since.
 
     Returns:
@@ -51,25 +46,21 @@ def write_report(
     from contender.stages.report.figures import figures
     from contender.stages.report.page import page
 
-    model, run = task.spec.name, context["dag_run"].run_id
-    log = task.settings.decisions / f"{model}.jsonl"
-    records = decisions.verify(log) if log.exists() else ()
+    records = decisions.verify(run.log_path) if run.log_path.exists() else ()
+    about = _provenance(task, run)
     report = Report(
-        evidence=evidence, verdict=verdict, policy=task.spec.gate,
-        provenance=_provenance(task, context, assembled, fitted),
-        followed=tuple(record for record in records if record.run == run),
+        evidence=evidence, verdict=verdict, policy=run.spec.gate, provenance=about,
+        followed=tuple(record for record in records if record.run == about.dag_run),
     )  # fmt: skip
     drawings = figures(report)
     text = page(report, drawings)
-    about = report.provenance
-    name = (
-        f"{about.interval.start:%Y-%m-%d}_version-{about.version}_{digest_of([run, verdict.evidence_digest])[:12]}.html"
-    )
-    _write(task.settings.reports / model / name, text)
-    where = address(f"/contender/reports/{model}/{name}")
-    context["ti"].xcom_push(key=ReportLink().xcom_key, value=where)
+    identity = digest_of([about.dag_run, verdict.evidence_digest])[:12]
+    name = f"{about.interval.start:%Y-%m-%d}_version-{about.version}_{identity}.html"
+    _write(task.settings.reports / about.model / name, text)
+    where = address(f"/contender/reports/{about.model}/{name}")
+    run.context["ti"].xcom_push(key=ReportLink().xcom_key, value=where)
     words = card(report, where)
-    tracking = Tracking(model)
+    tracking = Tracking(about.model)
     pictures = {f"figures/{drawing.name}.svg": drawing.svg for drawing in drawings}
     tracking.log_report(about.mlflow_run, {"report.html": text, "model_card.md": words, **pictures})
     if not evidence.same_model:
@@ -78,18 +69,18 @@ def write_report(
     return where
 
 
-def _provenance(task: ModelOperator, context: Context, assembled: Any, fitted: Any) -> Any:
+def _provenance(task: ModelOperator, run: Evaluation) -> Any:
     from contender.adapters.revision import lock_digest
     from contender.stages.report.facts import Provenance
 
-    spec = task.spec
+    spec, assembled, fitted = run.spec, run.assembled, run.fitted
     return Provenance(
         model=spec.name, version=str(fitted["version"]), title=spec.title, owner=spec.owner,
-        doc=str(task.dag.doc_md or "").strip(), interval=run_interval(context, spec),
+        doc=str(task.dag.doc_md or "").strip(), interval=run_interval(run.context, spec),
         train=Interval.parse(assembled["train"]), holdout=Interval.parse(assembled["holdout"]),
         training_set=Snapshot.model_validate(assembled["training_set"]),
-        code_revision=task.code_revision(context), lock_digest=lock_digest(), mlflow_run=fitted["run_id"],
-        dag_run=context["dag_run"].run_id, parameters=fitted["parameters"], seed=spec.seed,
+        code_revision=task.code_revision(run.context), lock_digest=lock_digest(), mlflow_run=fitted["run_id"],
+        dag_run=run.context["run_id"], parameters=fitted["parameters"], seed=spec.seed,
     )  # fmt: skip
 
 
