@@ -1,0 +1,195 @@
+"""Gates that are void, built by mistake or by hand on the real operators: none of them promotes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from contender.adapters.tracking import Tracking
+from contender.core import naming
+from contender.core.errors import EvidenceStale, OverrideRefused, PromotionRefused
+from contender.core.evidence import Finding, Verdict
+from contender.core.interval import Interval
+from tests.tiny_platform import MODEL, Run, Tiny, champion, manifest, records, run
+
+AGREED = "promote: agreed with the airline in June"
+
+
+def move_alias(version: str) -> None:
+    """Move the alias past the platform."""
+    Tracking(MODEL).set_alias(naming.CHAMPION, version)
+
+
+def kinds(tiny: Tiny, of: Run) -> list[str]:
+    return [record.kind for record in records(tiny.home, of.chain.run_id)]
+
+
+def test_alias_moved_before_measuring_is_the_same_model_and_held(tiny: Tiny) -> None:
+    move_alias("2")
+    assert tiny.better.measure()["same_model"]
+    assert tiny.better.decide() == "gate.hold"
+
+
+def test_alias_moved_to_the_challenger_after_measuring_is_not_taken_for_the_runs_own_doing(tiny: Tiny) -> None:
+    tiny.better.measure()
+    move_alias("2")
+    with pytest.raises(EvidenceStale, match=r"evidence is of another champion.*version 2.*clear gate\.measure"):
+        tiny.better.decide()
+    assert kinds(tiny, tiny.better) == ["look"]
+
+
+def test_champion_changed_between_measuring_and_deciding_decides_nothing(tiny: Tiny) -> None:
+    tiny.better.measure()
+    tiny.best.to_release()
+    with pytest.raises(EvidenceStale, match=r"expected: champion version 3, .*got: champion version 1, "):
+        tiny.better.decide()
+    assert kinds(tiny, tiny.better) == ["look"]
+    assert champion(tiny.home) == "3"
+
+
+def test_evidence_of_another_run_decides_nothing(tiny: Tiny) -> None:
+    tiny.best.measure()
+    with pytest.raises(EvidenceStale, match="evidence is of another challenger"):
+        tiny.best.decide(**tiny.better.measure())
+    assert kinds(tiny, tiny.best) == ["look"]
+
+
+@pytest.mark.parametrize("digest", ["", "0" * 64], ids=["none", "another"])
+def test_evidence_of_other_rows_decides_nothing(tiny: Tiny, digest: str) -> None:
+    tiny.better.measure()
+    with pytest.raises(EvidenceStale, match="evidence is of another holdout"):
+        tiny.better.decide(holdout_digest=digest)
+    assert kinds(tiny, tiny.better) == ["look"]
+
+
+def test_verdict_that_the_gate_never_gave_is_not_acted_on(tiny: Tiny) -> None:
+    tiny.better.measure()
+    wished = Verdict(
+        verdict="promote", findings=(Finding(rule="flag", verdict="promote", reason="is_better = True"),),
+        evidence_digest="0" * 64,
+    )  # fmt: skip
+    given = {**tiny.better.made, "materialised": {"digest": "f"}, "approval": None}
+    with pytest.raises(PromotionRefused, match=r"no decision on record says promote.*got: none"):
+        tiny.better.chain.call(
+            tiny.better.dag, "promote.release", **given, evidence=tiny.better.chain.returned["gate.measure"],
+            verdict=wished.facts(),
+        )  # fmt: skip
+    assert champion(tiny.home) == "1"
+
+
+def test_evidence_changed_after_the_decision_is_not_released(tiny: Tiny) -> None:
+    tiny.better.measure()
+    tiny.better.decide()
+    with pytest.raises(PromotionRefused, match="got: promote on evidence"):
+        tiny.better.release(evidence={**tiny.better.decided["evidence"], "rows": 1_000_000})
+    assert (champion(tiny.home), kinds(tiny, tiny.better)) == ("1", ["look", "decision"])
+
+
+def test_hold_that_is_released_all_the_same_is_refused(tiny: Tiny) -> None:
+    held = run("held", "ab", user="ada", minimum_improvement=0.5)
+    held.measure()
+    assert held.decide() == "gate.hold"
+    with pytest.raises(PromotionRefused, match="got: hold on evidence"):
+        held.release()
+    assert champion(tiny.home) == "1"
+
+
+def test_proof_of_another_model_is_left_out(tiny: Tiny) -> None:
+    tiny.better.measure()
+    proof = {"image": "i", "digest": "sha256:1", "model_digest": "0" * 64, "answered": 20, "largest_difference": 0.0,
+             "size_mb": 1.0}  # fmt: skip
+    tiny.better.decide(proof=proof)
+    evidence = tiny.better.decided["evidence"]
+    assert (evidence["image"], evidence["image_skipped"]) == (None, "no engine")
+
+
+def test_proof_of_this_model_is_part_of_the_evidence_and_on_record(tiny: Tiny) -> None:
+    tiny.better.measure()
+    proof = {"image": "i", "digest": "sha256:1", "model_digest": tiny.better.made["fitted"]["model_digest"],
+             "answered": 20, "largest_difference": 0.0, "size_mb": 1.0}  # fmt: skip
+    tiny.better.decide(proof=proof)
+    assert tiny.better.decided["evidence"]["image"]["digest"] == "sha256:1"
+    _, record = records(tiny.home, "second")
+    made = tiny.better.made
+    assert record.inputs == {
+        "challenger": made["fitted"]["model_digest"], "reference": Tracking(MODEL).version("1").digest,
+        "holdout": tiny.better.chain.returned["gate.measure"]["holdout_digest"], "image": "sha256:1",
+        "training_set": made["assembled"]["training_set"]["digest"],
+    }  # fmt: skip
+    assert record.holdout == Interval.parse(made["assembled"]["holdout"])
+
+
+def overridden(tiny: Tiny, said: str, **policy: Any) -> Run:
+    """A run of two inputs with an override, measured."""
+    assert champion(tiny.home) == "1"
+    made = run("overridden", "ab", user="ada", params={"override": said}, **policy)
+    made.measure()
+    return made
+
+
+def test_override_goes_before_the_gate_and_is_shown_as_one_everywhere(tiny: Tiny) -> None:
+    made = overridden(tiny, AGREED, minimum_improvement=0.5)
+    assert made.decide() == "gate.promote"
+    assert made.decided["verdict"]["verdict"] == "hold"
+    assert made.release()["version"] == "2"
+    _, decision, override, promotion = records(tiny.home, "overridden")
+    assert (decision.kind, decision.actor, decision.verdict) == ("decision", "airflow:manual", "hold")
+    assert (override.kind, override.actor, override.verdict) == ("override", "ada", "promote")
+    assert override.reasons == ("agreed with the airline in June",)
+    assert override.evidence_digest == decision.evidence_digest
+    assert promotion.reasons[-1] == "override by ada: promote, agreed with the airline in June"
+    released = manifest(tiny.home, "2")
+    assert released["verdict"]["override"]["by"] == "ada"
+    assert released["decision_hash"] == override.hash
+    (report,) = (tiny.home / "reports" / MODEL).glob("*version-2*.html")
+    assert "agreed with the airline in June" in report.read_text()
+
+
+@pytest.mark.parametrize("word", ["hold", "reject"])
+def test_override_keeps_the_champion_where_the_gate_would_promote(tiny: Tiny, word: str) -> None:
+    made = overridden(tiny, f"{word}: a strike makes the month void")
+    assert made.decide() == f"gate.{word}"
+    assert [record.verdict for record in records(tiny.home, "overridden")] == [None, "promote", word]
+    with pytest.raises(PromotionRefused, match=f"got: {word} on evidence"):
+        made.release()
+
+
+def test_override_taken_up_twice_is_on_record_once(tiny: Tiny) -> None:
+    made = overridden(tiny, AGREED)
+    made.decide()
+    made.decide()
+    assert kinds(tiny, made) == ["look", "decision", "override"]
+
+
+def test_override_without_a_name_is_refused_after_the_gates_decision(tiny: Tiny) -> None:
+    made = overridden(tiny, AGREED)
+    made.chain.user = ""
+    with pytest.raises(OverrideRefused, match="an override needs a name"):
+        made.decide()
+    assert kinds(tiny, made) == ["look", "decision"]
+
+
+def test_override_cannot_promote_the_champion_itself(tiny: Tiny) -> None:
+    same = run("same", "a", params={"override": AGREED})
+    same.measure()
+    with pytest.raises(OverrideRefused, match="challenger and version 1 are the same model"):
+        same.decide()
+    assert kinds(tiny, same) == ["look", "decision"]
+
+
+def test_override_cannot_do_without_the_image_that_the_policy_needs(tiny: Tiny) -> None:
+    made = overridden(tiny, AGREED, require_image=True)
+    with pytest.raises(OverrideRefused, match="the policy needs a proven image: no engine"):
+        made.decide()
+    assert champion(tiny.home) == "1"
+
+
+def test_image_built_again_in_the_run_that_promoted_is_released_without_a_second_move(tiny: Tiny) -> None:
+    tiny.better.to_release()
+    proof = {"image": "i", "digest": "sha256:2", "model_digest": tiny.better.made["fitted"]["model_digest"],
+             "answered": 20, "largest_difference": 0.0, "size_mb": 1.0}  # fmt: skip
+    assert tiny.better.decide(proof=proof) == "gate.promote"
+    tiny.better.release()
+    assert manifest(tiny.home, "2")["image"]["digest"] == "sha256:2"
+    assert kinds(tiny, tiny.better) == ["look", "decision", "promotion", "decision"]
