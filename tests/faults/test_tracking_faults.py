@@ -114,10 +114,10 @@ def test_mlflow_unreachable_later_stops_and_leaves_stores(
     came = platform.returned
     arguments: dict[str, Any] = {"assembled": came["train.assemble"], "fitted": came["train.fit"]}
     if task == "promote.release":
-        verdict = {"verdict": "promote", "reasons": ["better"], "evidence_digest": "0" * 64}
+        finding = {"rule": "improved", "verdict": "promote", "reason": "better"}
+        verdict = {"verdict": "promote", "findings": [finding], "evidence_digest": "0" * 64}
         arguments |= {
             "materialised": came["features.materialise"], "evidence": came["gate.measure"], "verdict": verdict,
-            "proof": None, "skipped": "no engine",
         }  # fmt: skip
     if task == "score.predict":
         from contender.factory import model_dags

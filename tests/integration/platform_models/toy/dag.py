@@ -64,7 +64,8 @@ with DAG(
 
         @task
         def decide(ti: Any = None) -> None:
-            verdict = {"verdict": "hold", "reasons": ["a toy is never promoted"], "evidence_digest": "0"}
+            finding = {"rule": "toy", "verdict": "hold", "reason": "a toy is never promoted"}
+            verdict = {"verdict": "hold", "findings": [finding], "evidence_digest": "0"}
             ti.xcom_push(key="verdict", value=verdict)
 
         decided = decide()
