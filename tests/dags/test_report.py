@@ -21,9 +21,10 @@ from tests.unit.report.html import Page
 def written(platform: Trained, bag: Any, **changed: Any) -> Chain:
     """Write the report of the trained run's evidence; the chain that did it."""
     chain = Chain(Interval.parse(INTERVAL), 1, "report")
-    evidence = Evidence.model_validate(platform.returned["gate.measure"]).model_copy(update=changed)
     returned = platform.returned
     run = Evaluation(SPEC, chain.context("gate.decide"), returned["train.assemble"], returned["train.fit"])
+    measured = Evidence.model_validate(returned["gate.measure"])
+    evidence = run.with_image(measured, None, "no engine").model_copy(update=changed)
     task = bag.dags["flight_delay_train"].task_dict["gate.decide"]
     write_report(task, run, evidence, decide(evidence, SPEC.gate))
     return chain
