@@ -14,7 +14,6 @@ the worst month.
 
 from __future__ import annotations
 
-import logging
 import os
 import tempfile
 from collections.abc import Iterator
@@ -54,7 +53,7 @@ class Month(NamedTuple):
 def main() -> None:
     """Replay, shuffle, record."""
     with tempfile.TemporaryDirectory(prefix="contender-bench-") as folder:
-        os.environ.update(environment(Path(folder), choose_ports({})))
+        os.environ.update(environment(Path(folder), choose_ports({})), AIRFLOW__LOGGING__LOGGING_LEVEL="WARNING")
         months = list(replayed(training_rows()))
     with processes() as pool:
         rows = list(pool.map(row, months))
@@ -65,7 +64,6 @@ def main() -> None:
 
 def training_rows() -> pd.DataFrame:
     """Every labelled flight of the year with its features as they were known when the question was asked."""
-    logging.disable(logging.INFO)
     from contender.adapters.features import Features
     from contender.adapters.lake import Lake
     from contender.factory import model_dags
