@@ -27,8 +27,8 @@ TRUTH_ROWS = 2_000_000
 EFFECT = "true improvement of log loss"
 FIGURE = "images/gate_power.png"
 NOTE = f"""Share of simulated retrainings in which a challenger that is better by so much is promoted; the value is that
-of the largest effect on {SIZES[1]:,} rows in {DAYS} days. More rows of the same days help little: the days are the
-sample. Monte Carlo standard error at most {0.5 / TRIALS**0.5:.3f}."""
+of the largest effect on {SIZES[1]:,} rows in {DAYS} days. The days are the sample: {SIZES[2]:,} rows in {DAYS} days
+find little more than {SIZES[1]:,} independent rows do. Monte Carlo standard error at most {0.5 / TRIALS**0.5:.3f}."""
 
 
 def main() -> None:
