@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from contender.core.evidence import Curve, SliceFigures, VerdictName
-from contender.core.policy import METRICS_OF, Task
+from contender.core.policy import METRICS_OF, GatePolicy, SliceRule, Task
+from contender.stages.gate.holdout import Holdout
+from contender.stages.gate.measure import measure
+from contender.stages.gate.rules import decide
 from contender.stages.report.facts import Report
 from contender.stages.report.figures import figures
 from contender.stages.report.page import page
@@ -116,6 +122,44 @@ def test_page_of_regression_evidence_shows_residuals_and_no_roc() -> None:
     found = made(report).text
     assert "Residuals" in found
     assert "ROC" not in found
+
+
+def _holdout(task: Task) -> Holdout:
+    """Two weeks of rows in two groups; the challenger errs less than the reference."""
+    rng = np.random.default_rng(3)
+    days = np.repeat(np.arange(14), 60)
+    signal = rng.normal(size=len(days))
+    if task == "multiclass":
+        labels: Any = rng.integers(0, 3, len(days))
+        scores = [np.exp(skill * np.eye(3)[labels] + rng.normal(size=(len(days), 3))) for skill in (2.0, 1.0)]
+        challenger, reference = (of / of.sum(axis=1, keepdims=True) for of in scores)
+    elif task == "binary":
+        labels = (signal + rng.normal(size=len(days)) > 0).astype(int)
+        challenger, reference = (1 / (1 + np.exp(-skill * signal)) for skill in (2.0, 0.5))
+    else:
+        labels = 1000 + 100 * signal
+        challenger, reference = (labels + noise * rng.normal(size=len(days)) for noise in (10, 30))
+    frame = pd.DataFrame({"signal": rng.normal(size=len(days)), "origin": rng.choice(["A", "B"], len(days))})
+    return Holdout(
+        task=task, labels=labels, challenger=challenger, reference=reference, clusters=days, frame=frame,
+        inputs=("signal",), scale=np.full(len(days), 50.0) if task == "forecast" else None,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("task", METRICS_OF)
+def test_page_of_evidence_that_the_gate_measured_has_its_figures(task: Task) -> None:
+    policy = GatePolicy(metric=METRICS_OF[task][0], resamples=200, slices=(SliceRule(column="origin", minimum_rows=9),))
+    evidence = measure(_holdout(task), policy, reference="version 1", holdout_digest="d", seed=1, label_coverage=1.0)
+    report = Report(
+        evidence=evidence, verdict=decide(evidence, policy), policy=policy, provenance=provenance(), followed=()
+    )
+    drawings = figures(report)
+    of_scores = ["curves", "scores"] if task in {"regression", "forecast"} else ["curves", "calibration", "scores"]
+    assert [drawing.name for drawing in drawings] == ["metrics", "slices", *of_scores]
+    found = Page(page(report, drawings))
+    assert (found.problems, found.loads(), found.repeated_ids(), found.dangling()) == ([], [], [], [])
+    assert found.within("h1")[0] == "Promote"
+    assert set(METRICS_OF[task]) <= set(found.within("th"))
 
 
 def test_page_of_an_override_shows_who_why_and_the_gate_s_own_verdict() -> None:

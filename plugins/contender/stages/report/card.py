@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 
-from contender.core.evidence import SliceFigures
 from contender.stages.report.facts import Report
 from contender.stages.report.page import environment
 
@@ -29,13 +28,12 @@ def card(report: Report, address: str = "") -> str:
     Returns:
         Markdown. Names, reasons and comments are escaped; the model's own documentation is Markdown and is not.
     """
-    with_figures = [found for found in report.evidence.slices if found.improvement is not None]
+    worst = report.worst_slices()
     template = environment()
     template.filters |= {"plain": plain, "code": code}
     text = template.get_template("card.md.j2").render(
         report=report, seen=report.evidence, verdict=report.verdict, policy=report.policy, of=report.provenance,
-        address=address, worst=sorted(with_figures, key=_low)[:LISTED], measured=len(with_figures),
-        unmeasured=len(report.evidence.slices) - len(with_figures),
+        address=address, worst=worst[:LISTED], measured=len(worst), unmeasured=len(report.evidence.slices) - len(worst),
     )  # fmt: skip
     return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
 
@@ -57,10 +55,3 @@ def code(value: object) -> str:
     """Text as code."""
     line = " ".join(str(value).split())
     return "`" + line.replace("`", "'") + "`"
-
-
-def _low(found: SliceFigures) -> float:
-    seen = found.improvement
-    if seen is None:
-        return 0.0
-    return seen.value if seen.low is None else seen.low

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from contender.core.evidence import Estimate, Evidence, Finding, Leak, Verdict, VerdictName
+from contender.core.evidence import Estimate, Evidence, Finding, Leak, SliceFigures, Verdict, VerdictName
 from contender.core.interval import Interval
 from contender.core.policy import GatePolicy
 from contender.core.records import Record
@@ -106,6 +106,12 @@ class Report:
     def leaks(self) -> tuple[Leak, ...]:
         """Inputs that tell more of the label by themselves than the policy believes of an honest one."""
         return tuple(leak for leak in self.evidence.leaks if leak.power >= self.policy.max_single_feature_power)
+
+    def worst_slices(self) -> list[SliceFigures]:
+        """Slices that have figures, those first whose improvement may be the least."""
+        measured = [(found.improvement, found) for found in self.evidence.slices if found.improvement is not None]
+        lows = [(seen.value if seen.low is None else seen.low, found) for seen, found in measured]
+        return [found for _, found in sorted(lows, key=lambda pair: pair[0])]
 
     def said(self, record: Record) -> str:
         """A record's reasons; the rules' own, which stand in the report already, by their number."""

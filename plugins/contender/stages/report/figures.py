@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 from matplotlib.figure import Figure
 
-from contender.core.evidence import Curve, Estimate, GroupFigures, SliceFigures
+from contender.core.evidence import Curve, GroupFigures
 from contender.stages.report.drawing import BARS, INK, LINES, MUTED, Drawing, drawn
 from contender.stages.report.facts import Report
-from contender.stages.report.formats import change, clipped, ends, figure, share
+from contender.stages.report.forests import SHOWN, metrics_forest, slices_forest
+from contender.stages.report.formats import clipped, figure
 
-SHOWN = 40  # rows of a forest: more than that no one reads in a picture, the table has them all
 CURVES: dict[str, tuple[str, str, str]] = {
     "roc": ("ROC curve", "false positive rate", "true positive rate"),
     "precision_recall": ("Precision by recall", "recall", "precision"),
@@ -29,70 +28,6 @@ def figures(report: Report) -> tuple[Drawing, ...]:
     return tuple(drawing for drawing in made if drawing is not None)
 
 
-class Row(NamedTuple):
-    """One row of a forest: a label, an estimate on the row's scale, a limit, and the figures beside it."""
-
-    label: str
-    estimate: Estimate | None
-    limit: float | None
-    beside: str
-
-
-def metrics_forest(report: Report) -> Drawing | None:
-    """The improvement in every metric; each row has a scale of its own, for each metric has a unit of its own."""
-    told = [row for row in report.metrics() if row.improvement is not None]
-    if not told:
-        return None
-    rows = [
-        Row(
-            label=f"{row.metric}" if row.part == "told" else f"{row.metric} ({row.part})",
-            estimate=_scaled(row.improvement, row.limit),
-            limit=None if row.limit is None else row.limit / _scale(row.improvement, row.limit),
-            beside=_beside(row.improvement),
-        )
-        for row in told
-        if row.improvement is not None
-    ]
-    words = (
-        f"Improvement of the challenger over {report.evidence.reference} with its interval at "
-        f"{share(1 - report.evidence.alpha)}. Right of the line of no difference the challenger is better. Each row "
-        "has its own scale, because each metric has its own unit; figures stand beside it. A short upright bar is the "
-        "policy's limit: the interval must lie right of it."
-    )
-    draw = partial(_forest, rows=rows)
-    return drawn("metrics", "Improvement by metric", words, height=_height(rows), draw=draw)
-
-
-def slices_forest(report: Report) -> Drawing | None:
-    """The deciding metric's improvement in every slice, on one scale."""
-    seen, policy = report.evidence, report.policy
-    if not seen.slices:
-        return None
-    allowed = {rule.column: rule.largest_regression for rule in policy.slices}
-    worst = sorted(seen.slices, key=lambda found: (found.improvement is None, _low(found)))[:SHOWN]
-    shown = [found for found in seen.slices if found in worst]
-    rows = [
-        Row(
-            label=clipped(f"{found.column} = {found.value}"),
-            estimate=found.improvement,
-            limit=-allowed[found.column] if found.improvement and found.column in allowed else None,
-            beside=_beside(found.improvement) if found.improvement else f"not enough data ({found.rows:,} rows)",
-        )
-        for found in shown
-    ]
-    whole = seen.improvement.get(policy.metric)
-    if whole is not None:
-        rows.insert(0, Row("whole holdout", whole, None, _beside(whole)))
-    named = f"The {len(shown)} worst of {len(seen.slices)} slices. " if len(shown) < len(seen.slices) else ""
-    words = (
-        f"{named}Improvement in {policy.metric} by slice, with intervals that hold for all slices at once. Right of "
-        "the line of no difference the challenger is better. A short upright bar is the largest regression that the "
-        "policy allows. Slices without enough data have no mark."
-    )
-    draw = partial(_forest, rows=rows, unit=f"improvement in {policy.metric}")
-    return drawn("slices", "Improvement by slice", words, height=_height(rows), draw=draw)
-
-
 def curves(report: Report) -> Drawing | None:
     """ROC, precision and recall, or residuals: whichever the evidence has."""
     there = [kind for kind in CURVES if _of(report, kind)]
@@ -102,7 +37,7 @@ def curves(report: Report) -> Drawing | None:
     def draw(figure_: Figure) -> None:
         for axes, kind in zip(figure_.subplots(1, len(there), squeeze=False)[0], there, strict=True):
             title, below, left = CURVES[kind]
-            axes.set(title=title, xlabel=below, ylabel=left)
+            axes.set(title=title if len(there) > 1 else "", xlabel=below, ylabel=left)
             if kind == "roc":
                 axes.plot([0, 1], [0, 1], color=MUTED, linewidth=0.8, linestyle=":", label="chance")
             if kind == "residuals":
@@ -218,69 +153,6 @@ def budget_rows(report: Report) -> list[tuple[str, float | None, float | None, s
     ]
 
 
-def _forest(figure_: Figure, *, rows: Sequence[Row], unit: str = "") -> None:
-    """Points and intervals around the line of no difference, first row on top, figures beside them.
-
-    Without a unit the rows have scales of their own, and the axis has none.
-    """
-    axes = figure_.subplots()
-    axes.axvline(0, color=INK, linewidth=1)
-    for place, row in enumerate(rows):
-        _interval(axes, place, row)
-        axes.text(1.02, place, row.beside, transform=axes.get_yaxis_transform(), va="center")
-    axes.set_yticks(range(len(rows)), [row.label for row in rows])
-    axes.set(xlabel=unit, ylim=(len(rows) - 0.4, -0.6))
-    reach = max((abs(edge) for row in rows for edge in _edges(row)), default=0.0) or 1.0
-    axes.set_xlim(-1.12 * reach, 1.12 * reach)
-    axes.tick_params(axis="y", length=0)
-    axes.spines["left"].set_visible(False)
-    axes.grid(visible=False, axis="y")
-    if not unit:
-        axes.set_xticks([-reach, 0, reach], ["← worse", "no difference", "better →"])
-        axes.tick_params(axis="x", length=0)
-        axes.grid(visible=False)
-
-
-def _interval(axes: Any, place: int, row: Row) -> None:
-    if row.limit is not None:
-        axes.plot([row.limit] * 2, [place - 0.3, place + 0.3], color=INK, linewidth=2.4, solid_capstyle="butt")
-    if row.estimate is None:
-        return
-    there = row.estimate.low is not None and row.estimate.high is not None
-    colour = LINES["challenger"]["color"]
-    if there:
-        axes.plot([row.estimate.low, row.estimate.high], [place] * 2, color=colour, marker="|", markersize=8)
-    axes.plot(
-        row.estimate.value, place, marker="o", markersize=6, color=colour, markerfacecolor=colour if there else "w"
-    )
-
-
-def _edges(row: Row) -> list[float]:
-    seen = row.estimate
-    found = [row.limit, *((seen.value, seen.low, seen.high) if seen else ())]
-    return [edge for edge in found if edge is not None]
-
-
-def _scale(estimate: Estimate, limit: float | None) -> float:
-    return max(abs(edge) for edge in _edges(Row("", estimate, limit, ""))) or 1.0
-
-
-def _scaled(estimate: Estimate, limit: float | None) -> Estimate:
-    scale = _scale(estimate, limit)
-    low, high = (None if end is None else end / scale for end in (estimate.low, estimate.high))
-    return Estimate(value=estimate.value / scale, low=low, high=high)
-
-
-def _beside(estimate: Estimate) -> str:
-    return f"{change(estimate.value)}  ({ends(estimate)})"
-
-
-def _low(found: SliceFigures) -> float:
-    if found.improvement is None:
-        return 0.0
-    return found.improvement.value if found.improvement.low is None else found.improvement.low
-
-
 def _of(report: Report, kind: str) -> list[Curve]:
     return [curve for curve in report.evidence.curves if curve.figure == kind and curve.x]
 
@@ -295,7 +167,3 @@ def _lines(axes: Any, lines: Sequence[Curve], reference: str, **how: Any) -> Non
 
 def _name(role: str, reference: str) -> str:
     return "challenger" if role == "challenger" else clipped(reference)
-
-
-def _height(rows: Sequence[Row]) -> float:
-    return 0.75 + 0.3 * len(rows)
