@@ -46,7 +46,8 @@ class ImageBuild(ModelOperator):
         try:
             engine = Engine.connect()
         except EngineUnavailable as error:
-            context["ti"].xcom_push(key=SKIPPED, value=str(error))
+            # Part of the evidence: without the client's own words, which differ from one attempt to the next.
+            context["ti"].xcom_push(key=SKIPPED, value=f"{error.what}: {error.where}")
             raise AirflowSkipException(f"the image is not built: {error}") from error
         with tempfile.TemporaryDirectory() as folder:
             tracking = Tracking(self.spec.name)
