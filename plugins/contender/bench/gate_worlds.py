@@ -34,7 +34,8 @@ class Blur(NamedTuple):
 
 
 GOOD = Blur(days=0.3, rows=0.5)
-WORSE = Blur(days=0.6, rows=0.8)  # in both ways
+WORSE_ROWS = Blur(days=0.3, rows=0.8)
+WORSE = Blur(days=0.6, rows=0.8)  # in both ways: its few bad days are what a small holdout may lack
 
 Chance = np.random.Generator
 Draw = Callable[[Chance, int], Floats]
