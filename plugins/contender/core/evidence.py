@@ -125,6 +125,7 @@ class Evidence(Result):
         self_test: What the gate's self-tests found, see `contender/stages/gate/self_test.py`.
         curves: Points of the report's figures.
         image: The proven image; `None` where there is none, with the reason in `image_skipped`.
+        no_engine: Whether there is none because no engine was there to build it.
     """
 
     task: Task = "binary"
@@ -154,6 +155,7 @@ class Evidence(Result):
     curves: tuple[Curve, ...] = ()
     image: ImageProof | None = None
     image_skipped: str = ""
+    no_engine: bool = False
 
 
 class Finding(Result):

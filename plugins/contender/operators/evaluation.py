@@ -150,13 +150,14 @@ class Evaluation:
             evidence: Of this challenger.
             proof: What `ImageProve` returned, or nothing. One of another model is left out: a task that is skipped
                 when it is run again leaves its old result behind.
-            skipped: Why there is no image, or nothing.
+            skipped: What `ImageBuild` left where it found no engine, or nothing.
         """
         image = ImageProof.model_validate(proof) if proof else None
         if image is not None and image.model_digest != self.fitted["model_digest"]:
             image = None
         why = "" if image else str(skipped or "the image tasks did not run")
-        return evidence.model_copy(update={"image": image, "image_skipped": why})
+        no_engine = image is None and bool(skipped)
+        return evidence.model_copy(update={"image": image, "image_skipped": why, "no_engine": no_engine})
 
     def require_current(self, evidence: Evidence) -> None:
         """Refuse evidence that is not of this challenger, this holdout and the champion as it is now.

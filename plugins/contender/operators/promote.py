@@ -134,7 +134,8 @@ class PromoteRelease(ModelOperator):
         release = self._release(run, evidence, verdict)
         while not (promoted := self._promote(run, release)):
             self._require_nobody_said_yes(release)
-            evidence = run.with_image(run.measure(), release.image and release.image.facts(), release.image_skipped)
+            skipped = release.image_skipped if release.evidence.no_engine else None
+            evidence = run.with_image(run.measure(), release.image and release.image.facts(), skipped)
             verdict = run.decide(evidence)
             run.log_evidence(evidence)
             write_report(self, run, evidence, verdict)

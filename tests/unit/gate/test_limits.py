@@ -94,14 +94,15 @@ def test_shift_of_a_first_model_is_not_asked_for() -> None:
 @pytest.mark.parametrize(
     ("image", "verdict", "said"),
     [
-        (_image(), "promote", "within budget: latency (p95) 12.0 of 20.0 ms, memory 300.0 of 400.0 MB"),
-        (_image(p95_latency_ms=21.0), "reject", "over budget: latency (p95) 21.0 of 20.0 ms"),
-        (_image(memory_mb=401.0), "reject", "memory 401.0 of 400.0 MB"),
+        (_image(), "promote", "within budget: latency (p95) 12.0 of 20.0 ms; within budget: memory 300.0 of 400.0 MB"),
+        (_image(p95_latency_ms=21.0), "hold", "of 20.0 ms; it may be a busy machine: clear image.prove to measure"),
+        (_image(memory_mb=401.0), "reject", "over budget: memory 401.0 of 400.0 MB"),
+        (_image(p95_latency_ms=21.0, memory_mb=401.0), "reject", "over budget: latency (p95) 21.0 of 20.0 ms"),
         (_image(size_mb=10_000.0), "promote", "within budget"),
-        (_image(memory_mb=None), "hold", "budgets unknown: memory of the image was not measured"),
+        (_image(memory_mb=None), "hold", "budget unknown: memory of the image was not measured"),
         (None, "hold", "there is no proven image"),
     ],
-    ids=["within", "slow", "large", "image size not limited", "not measured", "no image"],
+    ids=["within", "slow", "large", "slow and large", "image size not limited", "not measured", "no image"],
 )
 def test_budgets_by_the_proven_image(image: ImageProof | None, verdict: str, said: str) -> None:
     policy = GatePolicy(budgets=Budgets(max_p95_latency_ms=20, max_memory_mb=400))
@@ -111,13 +112,19 @@ def test_budgets_by_the_proven_image(image: ImageProof | None, verdict: str, sai
     assert said in ruling.reason
 
 
-@pytest.mark.parametrize(("require_image", "verdict"), [(False, "promote"), (True, "hold")])
-def test_budgets_without_an_engine_hold_where_an_image_is_required(require_image: bool, verdict: str) -> None:
+@pytest.mark.parametrize(
+    ("require_image", "no_engine", "verdict"),
+    [(False, True, "promote"), (True, True, "hold"), (False, False, "hold")],
+    ids=["no engine", "no engine, image required", "image tasks did not run"],
+)
+def test_budgets_without_an_image_pass_only_where_no_engine_was_there_and_none_is_required(
+    require_image: bool, no_engine: bool, verdict: str
+) -> None:
     policy = GatePolicy(budgets=Budgets(max_memory_mb=400), require_image=require_image)
-    ruling = budgets(_seen(image=None, image_skipped="no engine"), policy)
+    ruling = budgets(_seen(image=None, image_skipped="for a reason", no_engine=no_engine), policy)
     assert ruling is not None
     assert ruling.verdict == verdict
-    assert "(no engine)" in ruling.reason
+    assert "(for a reason)" in ruling.reason
 
 
 @pytest.mark.parametrize(("image", "verdict"), [(_image(), "promote"), (None, "hold")])

@@ -1,11 +1,12 @@
 """Rules that compare one figure with the policy's limit.
 
 A figure without an interval (fairness, calibration, shift) over its limit holds, for a person to look at: it may be
-chance. A budget that the running image exceeds rejects. A limit whose figure is missing holds.
+chance. So does latency; an image too large in memory or size is rejected. A limit whose figure is missing holds.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import sqrt
 
 from contender.core.errors import some
@@ -13,6 +14,7 @@ from contender.core.evidence import Evidence, GroupFigures
 from contender.core.policy import FairnessRule, GatePolicy
 from contender.stages.gate.ruling import Rule, Ruling, holds, passes, rejects, strictest
 
+MEASURE_AGAIN = "; it may be a busy machine: clear image.prove to measure again"
 UNRELATED = 3.0  # standard errors of a correlation around 0 that chance stays within
 
 
@@ -73,30 +75,27 @@ def shift(evidence: Evidence, policy: GatePolicy) -> Ruling | None:
 
 
 def budgets(evidence: Evidence, policy: GatePolicy) -> Ruling | None:
-    """Reject an image over a budget; hold where a budget is set and nothing was measured.
+    """Reject an image over its budget of memory or size; hold where it is too slow, or where nothing was measured.
 
-    Where there was no engine to build an image and the policy does not require one, there is nothing that a budget
-    could be of: that passes, and says so.
+    Memory and size come out alike wherever the image is started, time does not: a busy machine is slow, so latency is
+    worth another measurement. Where there was no engine to build an image and the policy does not require one, there
+    is nothing that a budget could be of: that passes, and says so. Tasks that did not run are no such reason.
     """
     if not policy.budgets.limited():
         return None
     image, limits = evidence.image, policy.budgets
-    if image is None and evidence.image_skipped and not policy.require_image:
+    if image is None and evidence.no_engine and not policy.require_image:
         return passes(f"budgets not measured: the policy does not require an image, and there is none{_why(evidence)}")
     if image is None:
         return holds(f"budgets unknown: there is no proven image{_why(evidence)}")
     table = (
-        ("latency (p95)", image.p95_latency_ms, limits.max_p95_latency_ms, "ms"),
-        ("memory", image.memory_mb, limits.max_memory_mb, "MB"),
-        ("image", image.size_mb, limits.max_image_mb, "MB"),
+        ("latency (p95)", image.p95_latency_ms, limits.max_p95_latency_ms, "ms", holds, MEASURE_AGAIN),
+        ("memory", image.memory_mb, limits.max_memory_mb, "MB", rejects, ""),
+        ("image", image.size_mb, limits.max_image_mb, "MB", rejects, ""),
     )
-    asked = [row for row in table if row[2] is not None]
-    unknown = [name for name, got, _, _ in asked if got is None]
-    if unknown:
-        return holds(f"budgets unknown: {some(unknown)} of the image was not measured")
-    told = some(f"{name} {got:.1f} of {limit:.1f} {unit}" for name, got, limit, unit in asked)
-    over = any(got > limit for _, got, limit, _ in asked if got is not None and limit is not None)
-    return rejects(f"over budget: {told}") if over else passes(f"within budget: {told}")
+    rulings = [_budget(*row) for row in table]
+    asked = [ruling for ruling in rulings if ruling is not None]
+    return Ruling(strictest(ruling.verdict for ruling in asked), "; ".join(ruling.reason for ruling in asked))
 
 
 def servable(evidence: Evidence, policy: GatePolicy) -> Ruling | None:
@@ -119,6 +118,17 @@ def _group(rule: FairnessRule, found: GroupFigures | None, evidence: Evidence) -
     left_out = f"; too few rows of {some(found.left_out)}" if found.left_out else ""
     figure = f"{named} differs by {found.challenger:.4f}{before}, the limit is {rule.max_difference:.4f}{left_out}"
     return passes(f"fair: {figure}") if found.challenger <= rule.max_difference else holds(f"unfair: {figure}")
+
+
+def _budget(
+    name: str, got: float | None, limit: float | None, unit: str, over: Callable[[str], Ruling], advice: str
+) -> Ruling | None:
+    if limit is None:
+        return None
+    if got is None:
+        return holds(f"budget unknown: {name} of the image was not measured")
+    told = f"{name} {got:.1f} of {limit:.1f} {unit}"
+    return passes(f"within budget: {told}") if got <= limit else over(f"over budget: {told}{advice}")
 
 
 def _why(evidence: Evidence) -> str:
