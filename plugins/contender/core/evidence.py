@@ -107,6 +107,8 @@ class Evidence(Result):
         challenger_digest, reference_digest: Digests of the two models; the baseline's name for a baseline.
         holdout_digest: Digest of the holdout's rows.
         rows, clusters: Size of the holdout.
+        effective_clusters: How many clusters of one size these are as good as; `None` in evidence from before it was
+            measured.
         challenger, champion: Estimates by metric; `champion` holds the reference's figures. A metric that has no
             value on this holdout (AUC where it has one class) is left out.
         improvement: For each metric the paired difference, positive where the challenger is better.
@@ -136,6 +138,7 @@ class Evidence(Result):
     holdout_digest: str
     rows: int
     clusters: int
+    effective_clusters: FiniteFloat | None = None
     challenger: dict[str, Estimate]
     champion: dict[str, Estimate]
     improvement: dict[str, Estimate]

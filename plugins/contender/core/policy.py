@@ -106,7 +106,8 @@ class GatePolicy(Declared):
         resamples: Bootstrap resamples behind it.
         cluster: Column of the holdout whose values are resampled whole, because their rows are not independent: a
             day, a customer.
-        minimum_clusters: Fewer clusters than this carry no interval: the verdict is `hold`.
+        minimum_clusters: Fewer clusters than this carry no interval: the verdict is `hold`. Clusters of unlike size
+            count for less, see `contender/stages/gate/clusters.py`.
         baseline: What the first model must beat: `prevalence` (the training set's class shares), `mean` (of the
             training labels), `naive` (the forecast in the training set's column `naive`).
         guardrails, slices, fairness: See their classes.

@@ -66,6 +66,7 @@ def evidence(low: float | None, high: float | None, **more: Any) -> Evidence:
         "holdout_digest": "d",
         "rows": 1000,
         "clusters": 12,
+        "effective_clusters": 12.0,
         "label_coverage": 1.0,
         "leaks": (Leak(column="signal", power=0.6),),
         "challenger": {"log_loss": Estimate(value=0.4)},

@@ -160,8 +160,30 @@ def test_gate_with_too_few_clusters_holds_and_says_so(days: int, reference: str)
     verdict = decide(evidence, POLICY)
     assert verdict.verdict == "hold"
     assert (
-        reason(verdict, "measurable") == f"no interval: the holdout has {days} clusters of day, at least 7 are needed"
+        reason(verdict, "measurable")
+        == f"no interval: the holdout has {days} clusters of day, at least 7 are needed: {7 - days} more"
     )
+
+
+def test_gate_with_most_rows_in_one_cluster_holds_and_says_so() -> None:
+    rows, large = holdout(days=15), np.arange(900) < 600
+    lopsided = replace(rows, clusters=np.where(large, rows.clusters[0], rows.clusters))
+    assert decide(measured(rows), POLICY).verdict == "promote"
+    evidence = measured(lopsided)
+    assert evidence.effective_clusters == pytest.approx(900**2 / (600**2 + 5 * 60**2))
+    verdict = decide(evidence, POLICY)
+    assert verdict.verdict == "hold"
+    assert reason(verdict, "measurable") == (
+        "no interval: the holdout has 6 clusters of day of unlike size, as good as 2.1 of one size, at least 7 are "
+        "needed"
+    )
+
+
+def test_gate_with_clusters_of_nearly_one_size_takes_them_for_their_number() -> None:
+    rows = holdout(days=7)
+    evidence = measured(permuted(rows, np.arange(0, 415)))
+    assert evidence.effective_clusters == pytest.approx(6.99, abs=0.01)
+    assert evidence.no_interval == ""
 
 
 def test_gate_on_auc_with_all_positives_in_one_cluster_holds() -> None:

@@ -70,7 +70,7 @@ def test_slices_when_rows_are_permuted_are_the_same(task: Task) -> None:
     ("value", "said"),
     [
         ("small", "60 rows, at least 100 are needed"),
-        ("short", "3 clusters of day, at least 7 are needed"),
+        ("short", "3 clusters of day, at least 7 are needed: 4 more"),
         ("quiet", "all 120 labels are 0"),
         ("one day", "some resamples of its clusters carry no value"),
     ],
@@ -96,7 +96,7 @@ def test_slices_of_a_holdout_without_intervals_say_so() -> None:
     found = _figures(holdout(days=6, each=100), _policy("origin", minimum_clusters=6))
     assert all(one.improvement is not None for one in found.values())
     held = _figures(holdout(days=6, each=100), _policy("origin"))
-    assert {one.not_enough for one in held.values()} == {"6 clusters of day, at least 7 are needed"}
+    assert {one.not_enough for one in held.values()} == {"6 clusters of day, at least 7 are needed: 1 more"}
 
 
 def test_slices_take_missing_values_as_one_more() -> None:

@@ -10,6 +10,7 @@ from contender.core.evidence import Estimate, Evidence, Role
 from contender.core.policy import GatePolicy, Task
 from contender.stages.gate import resampling
 from contender.stages.gate.calibration import expected_calibration_error
+from contender.stages.gate.clusters import effective, too_few
 from contender.stages.gate.curves import curves
 from contender.stages.gate.fairness import groups
 from contender.stages.gate.holdout import Holdout, Rows, checked
@@ -19,7 +20,6 @@ from contender.stages.gate.metrics import METRICS, Metric
 from contender.stages.gate.resampling import Codes, Floats
 from contender.stages.gate.shift import agreement, population_stability_index
 from contender.stages.gate.slices import slice_figures
-from contender.stages.gate.validity import too_few
 
 
 def measure(
@@ -81,6 +81,7 @@ def measure(
         holdout_digest=holdout_digest,
         rows=len(rows.labels),
         clusters=rows.clusters,
+        effective_clusters=effective(rows.codes),
         challenger=figures["challenger"],
         champion=figures["champion"],
         improvement=figures["improvement"],
@@ -133,8 +134,8 @@ def _no_interval(rows: Rows, policy: GatePolicy, look: int) -> str:
     first = rows.labels[0]
     if (rows.labels == first).all():
         return f"all {len(rows.labels)} labels of the holdout are {first:g}"
-    if rows.clusters < policy.minimum_clusters:
-        return too_few(rows.clusters, policy)
+    if few := too_few(rows.clusters, effective(rows.codes), policy):
+        return f"the holdout has {few}"
     return used_up(policy.alpha, look, policy.resamples)
 
 

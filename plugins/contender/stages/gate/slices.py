@@ -10,6 +10,7 @@ import pandas as pd
 from contender.core.errors import DataError
 from contender.core.evidence import Estimate, SliceFigures
 from contender.core.policy import GatePolicy
+from contender.stages.gate.clusters import effective, too_few
 from contender.stages.gate.holdout import Holdout, Rows, groups_of
 from contender.stages.gate.metrics import METRICS
 from contender.stages.gate.resampling import Codes, Combination, Flags, Floats, Nearer, simultaneous
@@ -80,11 +81,11 @@ def _slices(frame: pd.DataFrame, column: str, minimum_rows: int) -> list[Slice]:
 
 def _not_enough(one: Slice, rows: Rows, policy: GatePolicy, resamples: int) -> str:
     count, labels = int(one.members.sum()), rows.labels[one.members]
-    clusters = _clusters(one, rows)
+    codes = rows.codes[one.members]
     if count < one.minimum_rows:
         return f"{count} rows, at least {one.minimum_rows} are needed"
-    if clusters < policy.minimum_clusters:
-        return f"{clusters} clusters of {policy.cluster}, at least {policy.minimum_clusters} are needed"
+    if few := too_few(len(np.unique(codes)), effective(codes), policy):
+        return few
     if (labels == labels[0]).all():
         return f"all {count} labels are {labels[0]:g}"
     return "" if resamples else "the holdout carries no interval"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contender.core.errors import some
 from contender.core.evidence import Evidence
 from contender.core.policy import GatePolicy
+from contender.stages.gate.clusters import too_few
 from contender.stages.gate.looks import alpha_at
 from contender.stages.gate.ruling import Rule, Ruling, holds, passes, rejects
 
@@ -50,8 +51,10 @@ def complete(evidence: Evidence, policy: GatePolicy) -> Ruling:
 def measurable(evidence: Evidence, policy: GatePolicy) -> Ruling:
     """Hold where the deciding metric's improvement has no interval, or one of less confidence than the policy asks."""
     improvement = evidence.improvement.get(policy.metric)
-    if evidence.clusters < policy.minimum_clusters:
-        return holds(f"no interval: {too_few(evidence.clusters, policy)}")
+    if evidence.effective_clusters is None:
+        return holds("no interval: the evidence does not say how many clusters of one size its clusters are as good as")
+    if few := too_few(evidence.clusters, evidence.effective_clusters, policy):
+        return holds(f"no interval: the holdout has {few}")
     if evidence.no_interval or improvement is None or improvement.low is None:
         why = evidence.no_interval or f"the evidence has none of the improvement in {policy.metric}"
         return holds(f"no interval: {why}")
@@ -73,11 +76,6 @@ def leak_free(evidence: Evidence, policy: GatePolicy) -> Ruling:
         return holds("leaks unknown: no input of the challenger was looked at")
     strongest = evidence.leaks[0]
     return passes(f"no leak: the strongest input, {strongest.column}, reaches {strongest.power:.4f} of {limit:.4f}")
-
-
-def too_few(clusters: int, policy: GatePolicy) -> str:
-    """Say that the holdout has too few clusters."""
-    return f"the holdout has {clusters} clusters of {policy.cluster}, at least {policy.minimum_clusters} are needed"
 
 
 VALIDITY: tuple[Rule, ...] = (uncontaminated, different, labelled, complete, measurable, leak_free)
