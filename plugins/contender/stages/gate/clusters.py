@@ -9,9 +9,9 @@ from contender.stages.gate.resampling import Codes
 
 
 def effective(codes: Codes) -> float:
-    """`(Σn)² / Σn²` of the clusters' rows `n`: their effective number under unequal weights.
+    """`(Σn)² / Σn²` of the clusters' rows `n`: their effective number (Kish 1965, "Survey Sampling").
 
-    (Kish 1965, "Survey Sampling".) It is their number where all are of one size, and near 1 where one cluster holds nearly all rows: then a resample
+    It is their number where all are of one size, and near 1 where one cluster holds nearly all rows: then a resample
     tells hardly more than whether that one was drawn, and the interval collapses.
 
     Args:
