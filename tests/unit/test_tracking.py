@@ -62,10 +62,10 @@ def train(
     digest = hashlib.sha256(content).hexdigest()
     with tracking.run(task, inputs, {"interval": "2013-02"}) as run:
         tracking.log_fit(
-            parameters={"rate": 0.1}, metrics={"auc": 0.7}, dataset=EXAMPLE, dataset_uri="/lake/toy_training_set",
+            parameters={"rate": 0.1}, metrics={"gap": 1e-7}, dataset=EXAMPLE, dataset_uri="/lake/toy_training_set",
             dataset_version=3, dataset_digest="d" * 64, model_digest=digest,
             bundle={"model.onnx": content, "about.json": json.dumps({"about": about}).encode()},
-            figures={"roc": Figure()},
+            figures={"importance": Figure()},
         )  # fmt: skip
         return tracking.register(run=run, content=content, digest=digest, example=EXAMPLE, output=EXAMPLE)
 
@@ -74,7 +74,7 @@ def test_tracking_logs_and_registers_one_run_for_each_task(tracking: Tracking, t
     version, new = train(tracking, "dag/run/train.fit/-1")
     assert (version.version, version.digest, new) == ("1", hashlib.sha256(FIRST).hexdigest(), True)
     run = tracking.client.get_run(version.run_id)
-    assert (run.info.status, run.data.params["rate"], run.data.metrics["auc"]) == ("FINISHED", "0.1", 0.7)
+    assert (run.info.status, run.data.params["rate"], run.data.metrics["gap"]) == ("FINISHED", "0.1", 1e-7)
     (dataset,) = run.inputs.dataset_inputs
     assert json.loads(dataset.dataset.source) == {"path": "/lake/toy_training_set", "delta_table_version": 3}
     assert {item.path for item in tracking.client.list_artifacts(version.run_id)} >= {"bundle", "plots"}

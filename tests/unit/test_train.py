@@ -18,7 +18,7 @@ from contender.core.errors import ModelNotFaithful, NoLabels
 from contender.core.interval import Interval
 from contender.core.settings import CHECKOUT
 from contender.core.spec import Column, Split, Tuning
-from contender.stages import train
+from contender.stages import plots, train
 from flight_delay.dag import SPEC
 
 COLUMNS = (
@@ -196,16 +196,16 @@ def test_golden_requests_of_few_rows_are_all_of_them(fitted: Any) -> None:
     assert len(train.golden(stored.content, rows(3), SMALL)["requests"]) == 3
 
 
-def test_metrics_say_how_good_the_scores_are(fitted: Any) -> None:
-    stored = train.store(fitted, rows(100), SMALL)
-    found = train.metrics(stored.content, rows(400, seed=5), SMALL)
-    assert set(found) == {"auc", "log_loss", "brier", "label_share"}
-    assert found["auc"] > 0.65
-
-
-def test_metrics_of_one_class_have_an_auc_of_one_half(fitted: Any) -> None:
-    stored = train.store(fitted, rows(100), SMALL)
-    assert train.metrics(stored.content, rows(50).assign(late=0.0), SMALL)["auc"] == 0.5
+def test_importance_is_of_the_newest_training_days_and_names_the_column_that_tells(fitted: Any) -> None:
+    frame = rows()
+    stored = train.store(fitted, frame, SMALL)
+    since = train.newest_from(frame, SMALL)
+    # Labels of older rows are not read: without them the figure is the same.
+    unlabelled = frame.assign(late=frame["late"].where(frame["due_at"] >= since))
+    drawn = [plots.importance(stored.content, given, SMALL).axes[0] for given in (frame, unlabelled)]
+    names, other = ([label.get_text() for label in axes.get_yticklabels()] for axes in drawn)
+    assert names[-1] == "delay"
+    assert names == other
 
 
 def test_trial_score_fits_only_on_rows_whose_labels_were_known() -> None:

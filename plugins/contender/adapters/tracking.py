@@ -165,7 +165,7 @@ class Tracking:
         bundle: Mapping[str, bytes],
         figures: Mapping[str, Any],
     ) -> None:
-        """Record in the active run how the model was fitted and what it scored."""
+        """Record in the active run how the model was fitted; how good it is, `log_evidence` adds."""
         with reachable():
             mlflow.log_params(dict(parameters))
             mlflow.log_metrics(dict(metrics))

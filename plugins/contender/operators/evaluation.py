@@ -94,7 +94,8 @@ class Evaluation:
         """Keep the evidence that was decided on in the MLflow run, and its figures as metrics."""
         from contender.adapters.tracking import Tracking
 
-        figures = {f"improvement_{name}": found.value for name, found in evidence.improvement.items()}
+        figures = {name: found.value for name, found in evidence.challenger.items()}
+        figures |= {f"improvement_{name}": found.value for name, found in evidence.improvement.items()}
         tracking = Tracking(self.spec.name)
         challenger = tracking.version(self.fitted["version"])
         tracking.log_evidence(self.fitted["run_id"], challenger, figures, evidence.facts())

@@ -14,7 +14,7 @@ import onnxruntime
 import pandas as pd
 from skl2onnx import to_onnx
 from skl2onnx.common.data_types import FloatTensorType, StringTensorType
-from sklearn.metrics import brier_score_loss, log_loss, roc_auc_score
+from sklearn.metrics import log_loss
 
 from contender.core.errors import ModelNotFaithful, NoLabels
 from contender.core.interval import Interval
@@ -115,6 +115,12 @@ def _with_float32_thresholds(model: Estimator) -> Estimator:
     return model
 
 
+def newest_from(rows: pd.DataFrame, spec: ModelSpec) -> pd.Timestamp:
+    """When the newest `validation_days` of some rows begin."""
+    newest: pd.Timestamp = rows[DUE_AT].max()
+    return newest - timedelta(days=spec.tuning.validation_days)
+
+
 def trial_score(make: MakeEstimator, parameters: dict[str, Any], rows: pd.DataFrame, spec: ModelSpec) -> float:
     """Log loss of one set of parameters on the newest days of the training rows.
 
@@ -125,9 +131,8 @@ def trial_score(make: MakeEstimator, parameters: dict[str, Any], rows: pd.DataFr
             the older ones whose labels were known by then.
         spec: The model.
     """
-    newest_from = rows[DUE_AT].max() - timedelta(days=spec.tuning.validation_days)
-    older = rows[rows[LABEL_KNOWN_AT] <= newest_from]
-    newest = rows[rows[DUE_AT] >= newest_from]
+    since = newest_from(rows, spec)
+    older, newest = rows[rows[LABEL_KNOWN_AT] <= since], rows[rows[DUE_AT] >= since]
     model = fit(make, parameters, older, spec)
     scores = model.predict_proba(inputs(newest, spec.columns))[:, 1]
     return float(log_loss(newest[spec.label].astype("int64"), scores, labels=[0, 1]))
@@ -156,7 +161,7 @@ def store(model: Estimator, rows: pd.DataFrame, spec: ModelSpec) -> StoredModel:
 
     Args:
         model: The fitted pipeline.
-        rows: Rows to compare on: the holdout.
+        rows: Rows to compare on: the holdout, without its labels.
         spec: The model's spec.
 
     Raises:
@@ -224,18 +229,6 @@ def golden(content: bytes, rows: pd.DataFrame, spec: ModelSpec) -> dict[str, Any
 
 def _plain(value: Any) -> Any:
     return float(value) if isinstance(value, np.floating) else value
-
-
-def metrics(content: bytes, rows: pd.DataFrame, spec: ModelSpec) -> dict[str, float]:
-    """Figures of a stored model on labelled rows: `auc`, `log_loss`, `brier`, `label_share`."""
-    labels = rows[spec.label].astype("int64")
-    predicted = scores(content, inputs(rows, spec.columns))
-    return {
-        "auc": float(roc_auc_score(labels, predicted)) if labels.nunique() > 1 else 0.5,
-        "log_loss": float(log_loss(labels, predicted, labels=[0, 1])),
-        "brier": float(brier_score_loss(labels, predicted)),
-        "label_share": float(labels.mean()),
-    }
 
 
 def parameters_of(model: Estimator) -> dict[str, Any]:

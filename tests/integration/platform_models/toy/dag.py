@@ -55,7 +55,7 @@ with DAG(
             mlflow.set_experiment("toy")
             with mlflow.start_run() as run:
                 mlflow.log_text("hello", "hello.txt")
-            return {"run_id": run.info.run_id, "version": "1", "new_version": True, "metrics": {}}
+            return {"run_id": run.info.run_id, "version": "1", "new_version": True}
 
         trials = trial.expand(number=[0, 1])
         fitted = fit()
