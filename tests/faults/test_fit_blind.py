@@ -36,9 +36,10 @@ def test_fit_without_a_holdout_label_is_the_same(tiny: Tiny) -> None:
     stored = lake.read(table)
     stored["late"] = stored["late"].where(stored["slice"] == "train")
     blind = lake.write(table, stored, time=INTERVAL_START, interval=_point(INTERVAL), commit={})
-    again = of.chain.call(
-        of.dag, "train.fit", trials=[before["trial_0_log_loss"]], assembled={**given, "training_set": blind.facts()}
-    )
+    given["training_set"] = blind.facts()
+    of.chain.call(of.dag, "train.plan", assembled=given)
+    tried = of.chain.call(of.dag, "train.trial", map_index=0, trial=0, assembled=given)
+    again = of.chain.call(of.dag, "train.fit", trials=[tried], assembled=given)
     assert again["run_id"] != fitted["run_id"]
     assert {**again, "run_id": ""} == {**fitted, "run_id": "", "new_version": False}
     assert logged(of) == before

@@ -257,14 +257,14 @@ def test_append_from_two_processes_keeps_one_chain(tmp_path: Path) -> None:
 
 
 def test_main_without_a_log_says_so_and_exits_0(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert decisions.main(tmp_path / "decisions", tmp_path / "releases") == 0
+    assert decisions.main(tmp_path) == 0
     assert capsys.readouterr().out.startswith("no decision log yet")
 
 
 def test_main_with_one_broken_log_names_it_and_exits_1(log: Path, capsys: pytest.CaptureFixture[str]) -> None:
     append(log.with_name("churn.jsonl"), _decision(model="churn"))
     log.write_bytes(log.read_bytes().replace(b"gate", b"nobody", 1))
-    assert decisions.main(log.parent, log.parents[1] / "releases") == 1
+    assert decisions.main(log.parents[1]) == 1
     printed = capsys.readouterr()
     assert printed.out.startswith("churn: chain intact, 1 records")
     assert "flight_delay: BROKEN: record 1 was changed" in printed.err

@@ -3,13 +3,15 @@
 One file for each model, one JSON line for each record, never changed again and chained by hashes: a record holds the
 hash of the one before it, so that a changed, missing or moved record breaks the chain where it happened. A chain alone
 cannot show that its newest records were cut off, or that all of it was written anew. For that each release manifest
-keeps the hash of the record that it rests on (`decision_hash`), and a log that lacks one of them is broken. What this
-cannot show: that records newer than the last promoted decision were cut off or written anew, or that log and manifests
-were changed together. Keep the last hash that the command prints, or the manifests, elsewhere for that.
+keeps the hash of the record that it rests on (`decision_hash`), and a log that lacks one of them is broken: it is
+neither read nor written, so that its looks cannot be started anew. What this cannot show: that records newer than the
+last promoted decision were cut off or written anew, or that log and manifests were changed together. Keep the last
+hash that the command prints, or the manifests, elsewhere for that.
 
     python -m contender.core.decisions
 
-checks every log below `settings().decisions` against itself and against the manifests below `settings().releases`.
+checks every log below `settings().decisions` against itself and against the manifests below `settings().releases`,
+which lie in one home.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ import fcntl
 import json
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,7 +33,7 @@ from contender.core.manifest import MANIFEST, canonical
 from contender.core.records import GENESIS, Decision, Record
 from contender.core.settings import settings
 
-__all__ = ["GENESIS", "Decision", "Log", "Record", "anchors_of", "append", "look", "main", "transaction", "verify"]
+__all__ = ["GENESIS", "Decision", "Log", "Record", "append", "look", "main", "transaction", "verify"]
 
 
 @dataclass
@@ -94,15 +96,16 @@ def transaction(path: Path) -> Iterator[Log]:
         path: The log, `<settings().decisions>/<model>.jsonl`; made with its folder where it does not exist.
 
     Raises:
-        DecisionLogBroken: The log's chain does not hold; nothing was written. The half-written line of a writer that
-            was killed does not break it and is dropped: its caller was never told that it is on record.
+        DecisionLogBroken: The log's chain does not hold, or lacks a record that a manifest rests on; nothing was
+            written. The half-written line of a writer that was killed does not break it and is dropped: its caller was
+            never told that it is on record.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     # The lock ends with the file, after whatever was still to be written.
     with path.open("a+b") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         lines, torn = _lines(file)
-        log = Log(path, _chain(path, lines), file)
+        log = Log(path, _records(path, lines), file)
         if torn:
             os.ftruncate(file.fileno(), sum(len(line) + 1 for line in lines))
         yield log
@@ -140,23 +143,19 @@ def look(path: Path, decision: Decision) -> int:
         return 1 + sum(record.overlaps(placed) for record in chances)
 
 
-def verify(path: Path, anchors: Mapping[str, str] | None = None) -> tuple[Record, ...]:
-    """Check the whole chain and return its records.
-
-    Args:
-        path: The log.
-        anchors: Hashes that the log must hold, each with where it is kept.
+def verify(path: Path) -> tuple[Record, ...]:
+    """Check the whole chain, also against the model's manifests, and return its records.
 
     Raises:
         DecisionLogBroken: A record was changed, is missing, stands in the wrong place or cannot be read; the message
-            names its sequence number, or where the hash of a missing one is kept.
+            names its sequence number, or the manifest that keeps the hash of a missing one.
     """
     if not path.exists():
         raise _broken(path, "there is no log", expected="a file", got="none")
     with path.open("rb") as log:
         fcntl.flock(log, fcntl.LOCK_SH)
         lines, torn = _lines(log)
-    records = _chain(path, lines)
+        records = _records(path, lines)
     if torn:
         raise _broken(
             path,
@@ -165,8 +164,37 @@ def verify(path: Path, anchors: Mapping[str, str] | None = None) -> tuple[Record
             got=f"{len(torn)} bytes without an end of line",
             next_step="run the task that was killed again: it drops the half line and writes the record anew",
         )
+    return records
+
+
+def main(home: Path) -> int:
+    """Verify every log of a home, print a line each, and return the exit code: 1 if any is broken."""
+    folder = home / "decisions"
+    logs = {log.stem for log in folder.glob("*.jsonl")}
+    released = {manifest.parents[1].name for manifest in (home / "releases").glob(f"*/*/{MANIFEST}")}
+    if not logs | released:
+        print(f"no decision log yet in {folder}")
+    broken = 0
+    for model in sorted(logs | released):
+        try:
+            records = verify(folder / f"{model}.jsonl")
+        except DecisionLogBroken as error:
+            broken += 1
+            print(f"{model}: BROKEN: {error}", file=sys.stderr)
+        else:
+            newest = records[-1].hash if records else GENESIS
+            print(f"{model}: chain intact, {len(records)} records, last hash {newest}")
+    return 1 if broken else 0
+
+
+def _records(path: Path, lines: list[bytes]) -> tuple[Record, ...]:
+    """The records of a log whose chain holds and that lacks none that a manifest rests on.
+
+    Called under the log's lock: who promotes holds it, so that no manifest is newer than the lines.
+    """
+    records = _chain(path, lines)
     held = {record.hash for record in records}
-    for anchor, where in (anchors or {}).items():
+    for anchor, where in _anchors(path).items():
         if anchor not in held:
             raise _broken(
                 path,
@@ -177,16 +205,16 @@ def verify(path: Path, anchors: Mapping[str, str] | None = None) -> tuple[Record
     return records
 
 
-def anchors_of(releases: Path) -> dict[str, str]:
-    """Hashes of records that the manifests of one model keep, each with the manifest's path.
+def _anchors(path: Path) -> dict[str, str]:
+    """Hashes of records that the manifests of a log's model keep, each with the manifest's path.
 
-    Args:
-        releases: The model's folder, `<settings().releases>/<model>`. Manifests from before hashes were kept have none.
+    The manifests lie in `releases` beside the logs' folder. Those from before hashes were kept have none.
 
     Raises:
         DecisionLogBroken: A manifest cannot be read, so that it is not known what the log must hold.
     """
     anchors = {}
+    releases = path.parents[1] / "releases" / path.stem
     for manifest in sorted(releases.glob(f"*/{MANIFEST}")):
         try:
             anchor = json.loads(manifest.read_bytes()).get("decision_hash")
@@ -195,25 +223,6 @@ def anchors_of(releases: Path) -> dict[str, str]:
         if anchor:
             anchors[anchor] = str(manifest)
     return anchors
-
-
-def main(folder: Path, releases: Path) -> int:
-    """Verify every log of a folder, print a line each, and return the exit code: 1 if any is broken."""
-    logs = {log.stem for log in folder.glob("*.jsonl")}
-    released = {manifest.parents[1].name for manifest in releases.glob(f"*/*/{MANIFEST}")}
-    if not logs | released:
-        print(f"no decision log yet in {folder}")
-    broken = 0
-    for model in sorted(logs | released):
-        try:
-            records = verify(folder / f"{model}.jsonl", anchors_of(releases / model))
-        except DecisionLogBroken as error:
-            broken += 1
-            print(f"{model}: BROKEN: {error}", file=sys.stderr)
-        else:
-            newest = records[-1].hash if records else GENESIS
-            print(f"{model}: chain intact, {len(records)} records, last hash {newest}")
-    return 1 if broken else 0
 
 
 def _chain(path: Path, lines: list[bytes]) -> tuple[Record, ...]:
@@ -299,4 +308,4 @@ def _broken(where: object, what: str, *, expected: object, got: object, next_ste
 
 
 if __name__ == "__main__":
-    raise SystemExit(main(settings().decisions, settings().releases))
+    raise SystemExit(main(settings().home))

@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contender.core import decisions
-from contender.core.decisions import Decision, append, look, transaction, verify
+from contender.core.decisions import Decision, Record, append, look, transaction, verify
 from contender.core.errors import DecisionLogBroken
 from contender.core.interval import Interval
 from contender.core.manifest import Release, canonical
@@ -272,7 +272,7 @@ def _released(path: Path, number: str, anchor: str | None) -> None:
 
 
 def _verified(path: Path) -> int:
-    return decisions.main(path.parent, path.parents[1] / "releases")
+    return decisions.main(path.parents[1])
 
 
 def test_main_with_a_log_that_holds_what_the_manifests_keep_exits_0(
@@ -292,9 +292,11 @@ def _cut(path: Path) -> None:
 
 def _write_anew(path: Path) -> None:
     records = verify(path)
-    path.unlink()
+    previous, lines = None, []
     for record in records:
-        append(path, record.decision().model_copy(update={"actor": "nobody"}))
+        previous = Record.after(previous, record.decision().model_copy(update={"actor": "nobody"}))
+        lines.append(canonical(previous.facts()) + b"\n")
+    path.write_bytes(b"".join(lines))
 
 
 @pytest.mark.parametrize(
@@ -314,6 +316,22 @@ def test_main_with_a_log_that_lacks_what_a_manifest_keeps_exits_1(
     damage(path)
     assert _verified(path) == 1
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("damage", [_cut, _write_anew, Path.unlink], ids=["cut off", "written anew", "removed"])
+@pytest.mark.parametrize(
+    "write",
+    [lambda path: look(path, _look("c9")), lambda path: append(path, _decision(run="later"))],
+    ids=["look", "append"],
+)
+def test_log_that_lacks_what_a_manifest_keeps_takes_no_record(path: Path, damage: Any, write: Any) -> None:
+    look(path, _look())
+    _released(path, "3", append(path, _decision()).hash)
+    damage(path)
+    before = path.read_bytes() if path.exists() else b""
+    with pytest.raises(DecisionLogBroken, match=r"releases/flight_delay/3/release\.json rests on is missing"):
+        write(path)
+    assert path.read_bytes() == before
 
 
 @pytest.mark.parametrize("content", ["{", "[]"], ids=["half", "no manifest"])
