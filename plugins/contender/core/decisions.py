@@ -56,8 +56,9 @@ class Log:
             The record in its place. Where it is on record already, that record, so that a task that runs again adds
             nothing. A decision or an override is, where the newest of the same run, kind and subject says the same
             (its time aside); where that says otherwise, both stand. A promotion is, where the newest promotion of the
-            log is of the same run and subject, whatever else it says: the alias moves once. A look is, where there
-            ever was one at the same comparison.
+            log is of the same run and subject, whatever else it says: the alias moves once, and where it was moved
+            since, past the platform, that is put on record first. A look is, where there ever was one at the same
+            comparison.
 
         Raises:
             DecisionLogBroken: The log is another model's; nothing was written.

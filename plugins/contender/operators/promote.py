@@ -173,6 +173,7 @@ class PromoteRelease(ModelOperator):
             _write(manifest, release)
             tracking.log_manifest(tracking.version(release.version), release.facts())
             if not moved:
+                self._record_found(run, log, release)
                 tracking.set_alias(naming.CHAMPION, release.version)
             log.append(run.decision("promotion", release.verdict, release.evidence, reasons=_reasons(release)))
         return {
@@ -196,6 +197,19 @@ class PromoteRelease(ModelOperator):
             approval=Answer.model_validate(self.approval) if isinstance(self.approval, dict) else None,
             image=evidence.image, image_skipped=evidence.image_skipped,
         )  # fmt: skip
+
+    def _record_found(self, run: Evaluation, log: decisions.Log, release: Release) -> None:
+        """Put on record that the champion to be replaced is not the one promoted last: somebody set the alias back.
+
+        Without it the log would not tell that the alias moves once more, where the run that promoted last promotes the
+        same version again.
+        """
+        newest = run.newest_promotion(log.records)
+        if newest is not None and newest.subject != release.evidence.reference:
+            why = f"found as champion: the alias was moved past the platform, from {newest.subject}"
+            moved = run.decision("promotion", release.verdict, actor="unknown", reasons=(why,))
+            rests_on_nothing = {"verdict": None, "evidence_digest": "", "policy_digest": "", "holdout": None}
+            log.append(moved.model_copy(update={"subject": release.evidence.reference, **rests_on_nothing}))
 
     def _basis(self, run: Evaluation, log: decisions.Log, release: Release) -> decisions.Record:
         """The record that this promotion follows: without one that says `promote` of this evidence there is none."""
