@@ -85,6 +85,15 @@ def test_slices_without_enough_data_decide_nothing_and_are_named() -> None:
     )
 
 
+def test_slices_of_a_column_by_which_none_has_enough_data_hold() -> None:
+    policy = GatePolicy(slices=(SliceRule(column="origin"), SliceRule(column="carrier")))
+    few = SliceFigures(column="carrier", value="UA", rows=3, clusters=1, not_enough="3 rows, at least 200 are needed")
+    ruling = slices(evidence(0.1, 0.2, slices=(_slice("JFK", 0.01, 0.02), few)), policy)
+    assert ruling is not None
+    assert ruling.verdict == "hold"
+    assert "slices unknown: no slice by carrier has enough data; not enough data in carrier=UA" in ruling.reason
+
+
 def test_slices_that_the_evidence_lacks_hold() -> None:
     policy = GatePolicy(slices=(SliceRule(column="origin"), SliceRule(column="carrier")))
     ruling = slices(evidence(0.1, 0.2, slices=(_slice("JFK", 0.01, 0.02),)), policy)

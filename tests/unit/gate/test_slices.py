@@ -71,7 +71,7 @@ def test_slices_when_rows_are_permuted_are_the_same(task: Task) -> None:
     [
         ("small", "60 rows, at least 100 are needed"),
         ("short", "3 clusters of day, at least 7 are needed: 4 more"),
-        ("quiet", "all 120 labels are 0"),
+        ("quiet", "auc has no value in it"),
         ("one day", "some resamples of its clusters carry no value"),
     ],
 )
@@ -90,6 +90,19 @@ def test_slices_without_enough_data_say_why_and_have_no_figure(value: str, said:
     assert found[value].improvement is None
     assert found[value].not_enough == said
     assert found["rest"].improvement is not None
+
+
+def test_slices_of_one_class_are_measured_where_the_metric_has_a_value() -> None:
+    rows = holdout(days=12, each=100)
+    quiet = np.arange(1200) % 10 == 0
+    given = replace(
+        rows, labels=np.where(quiet, 0, rows.labels),
+        frame=rows.frame.assign(kind=np.where(quiet, "quiet", "rest").astype(object)),
+    )  # fmt: skip
+    found = _figures(given, _policy("kind"))["quiet"]
+    assert found.not_enough == ""
+    assert found.improvement is not None
+    assert found.improvement.low is not None
 
 
 def test_slices_of_a_holdout_without_intervals_say_so() -> None:

@@ -54,7 +54,8 @@ def guardrails(evidence: Evidence, policy: GatePolicy) -> Ruling | None:
 def slices(evidence: Evidence, policy: GatePolicy) -> Ruling | None:
     """Hold where a slice is credibly worse, and by more than allowed; reject where the whole interval says so.
 
-    The intervals hold for all slices at once. A slice without enough data decides nothing, and is named.
+    The intervals hold for all slices at once. A slice without enough data decides nothing, and is named; where a
+    column has no other, nobody has looked at its slices, and that holds.
     """
     if not policy.slices:
         return None
@@ -63,12 +64,16 @@ def slices(evidence: Evidence, policy: GatePolicy) -> Ruling | None:
     if absent:
         return holds(f"slices missing: the evidence has none by {some(absent)}")
     tested = [(found, _slice(found, allowed[found.column])) for found in evidence.slices if not found.not_enough]
+    untested = sorted(set(allowed) - {found.column for found, _ in tested})
     worse = [f"{_named(found)} {worded(found.improvement)}" for found, verdict in tested if verdict != "promote"]
     unknown = [f"{_named(found)} ({found.not_enough})" for found in evidence.slices if found.not_enough]
     told = f"slices worse: {some(worse)}" if worse else f"slices: none of {len(tested)} credibly worse than allowed"
-    return Ruling(
-        strictest(verdict for _, verdict in tested), told + (f"; not enough data in {some(unknown)}" if unknown else "")
-    )
+    if untested:
+        told += f"; slices unknown: no slice by {some(untested)} has enough data"
+    if unknown:
+        told += f"; not enough data in {some(unknown)}"
+    verdicts: list[VerdictName] = [verdict for _, verdict in tested]
+    return Ruling(strictest([*verdicts, "hold"] if untested else verdicts), told)
 
 
 INTERVALS: tuple[Rule, ...] = (improved, not_inferior, guardrails, slices)

@@ -60,7 +60,7 @@ def slice_figures(
     improvements = [_improvement(one, holdout, rows, policy, groups, weights.shape[1]) for one in tested]
     estimates = iter(simultaneous(improvements, weights, alpha))
     return tuple(
-        _reported(one, rows, reason, None if reason else next(estimates))
+        _reported(one, rows, policy.metric, reason, None if reason else next(estimates))
         for one, reason in zip(found, reasons, strict=True)
     )
 
@@ -80,14 +80,11 @@ def _slices(frame: pd.DataFrame, column: str, minimum_rows: int) -> list[Slice]:
 
 
 def _not_enough(one: Slice, rows: Rows, policy: GatePolicy, resamples: int) -> str:
-    count, labels = int(one.members.sum()), rows.labels[one.members]
-    codes = rows.codes[one.members]
+    count, codes = int(one.members.sum()), rows.codes[one.members]
     if count < one.minimum_rows:
         return f"{count} rows, at least {one.minimum_rows} are needed"
     if few := too_few(len(np.unique(codes)), effective(codes), policy):
         return few
-    if (labels == labels[0]).all():
-        return f"all {count} labels are {labels[0]:g}"
     return "" if resamples else "the holdout carries no interval"
 
 
@@ -103,8 +100,10 @@ def _improvement(
     return metric.improvement(own, other)
 
 
-def _reported(one: Slice, rows: Rows, not_enough: str, estimate: Estimate | None) -> SliceFigures:
-    if not not_enough and (estimate is None or estimate.low is None):
+def _reported(one: Slice, rows: Rows, metric: str, not_enough: str, estimate: Estimate | None) -> SliceFigures:
+    if not not_enough and estimate is None:
+        not_enough = f"{metric} has no value in it"
+    elif estimate is not None and estimate.low is None:
         not_enough, estimate = "some resamples of its clusters carry no value", None
     return SliceFigures(
         column=one.column,
