@@ -10,11 +10,13 @@ Stine 2008, "α-investing", JRSS B 70, who begin from it; Robertson, Wason & Ram
 testing", Statistical Science 38, review it and what came after). It needs nothing of how the looks depend on each
 other, and theirs do: they share the rows.
 
-Look k gets an interval at `alpha / 2^(k-1)`, whose lower end alone promotes: where the two models are equal it lies
-above 0 with a chance of `alpha / 2^k`. All looks that share a moment of time are numbered at least in their order (see
-`contender.core.decisions.look`; those at a model beside itself aside, which cannot pass), so together they promote one
-falsely with a chance of at most `alpha/2 · (1 + 1/2 + 1/4 + …) = alpha`, however many there are. The first keeps the
-whole interval, as it would have without this. Halving is steep: rules with a heavier
+Look k gets an interval at `alpha / 2^(k-1)`, whose lower end alone promotes: where the two models are equal and the
+interval errs no more on the promoting side than on the other, it lies above 0 with a chance of at most `alpha / 2^k`.
+All looks that share a moment of time are numbered at least in their order (see `contender.core.decisions.look`; those
+at a model beside itself aside, which cannot pass), so together they promote one falsely with a chance of at most
+`alpha/2 · (1 + 1/2 + 1/4 + …) = alpha`, however many there are. A symmetric interval of a skewed difference may put
+all of its error on one side: then the chance is at most 2 `alpha`, where it holds the truth as often as it claims.
+The first look keeps the whole interval, as it would have without this. Halving is steep: rules with a heavier
 tail (e.g. those of Javanmard & Montanari 2018, "Online rules for control of false discovery rate and false discovery
 exceedance", Annals of Statistics 46) give the tenth look more and the first less, and here the tenth look at one month
 is not what deserves it. What others spend on discoveries already made to earn more looks (α-investing) is not done: it
