@@ -21,6 +21,13 @@ METRICS_OF: dict[Task, tuple[MetricName, ...]] = {
     "regression": ("mae", "rmse", "r2", "bias"),
     "forecast": ("mae", "rmse", "wape", "mase", "bias"),
 }
+Baseline = Literal["prevalence", "mean", "naive"]
+BASELINES_OF: dict[Task, tuple[Baseline, ...]] = {
+    "binary": ("prevalence",),
+    "multiclass": ("prevalence",),
+    "regression": ("mean",),
+    "forecast": ("naive", "mean"),
+}
 # An end of an interval that fewer resamples lie beyond is decided by a handful of draws: the tail's share that ten
 # estimate has a relative standard error of 1/√10, a third.
 FEWEST_BEYOND = 10
@@ -129,7 +136,7 @@ class GatePolicy(Declared):
     resamples: int = Field(default=2000, ge=200, le=100_000)
     cluster: Identifier = "day"
     minimum_clusters: int = Field(default=7, ge=2)
-    baseline: Literal["prevalence", "mean", "naive"] = "prevalence"
+    baseline: Baseline = "prevalence"
     guardrails: tuple[Guardrail, ...] = ()
     slices: tuple[SliceRule, ...] = ()
     fairness: tuple[FairnessRule, ...] = ()
@@ -164,6 +171,22 @@ class GatePolicy(Declared):
             if len(set(columns)) < len(columns):
                 raise ValueError(f"{kind} must name each column once; got {columns}")
         return self
+
+    def misfits(self, task: Task) -> tuple[str, ...]:
+        """What this policy asks for that cannot be had of a model of this task, each with what can."""
+        found = []
+        metrics, baselines = METRICS_OF[task], BASELINES_OF[task]
+        if foreign := [metric for metric in self.metrics() if metric not in metrics]:
+            found.append(f"{', '.join(foreign)} cannot be measured of a {task} model; there are: {', '.join(metrics)}")
+        if self.baseline not in baselines:
+            found.append(
+                f"the baseline {self.baseline!r} does not fit a {task} model; there are: {', '.join(baselines)}"
+            )
+        if self.fairness and task != "binary":
+            found.append(f"fairness is of decisions between two, which a {task} model does not make")
+        if self.max_calibration_error is not None and task not in ("binary", "multiclass"):
+            found.append(f"max_calibration_error is of probabilities, which a {task} model does not give")
+        return tuple(found)
 
     def metrics(self) -> tuple[MetricName, ...]:
         """The deciding metric and those of the guardrails."""

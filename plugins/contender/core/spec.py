@@ -10,7 +10,7 @@ from pydantic import AwareDatetime, Field, model_validator
 from contender.core.declared import Declared
 from contender.core.errors import IntervalError
 from contender.core.interval import Interval
-from contender.core.policy import METRICS_OF, GatePolicy, Identifier
+from contender.core.policy import GatePolicy, Identifier
 
 
 class Table(Declared):
@@ -189,12 +189,8 @@ class ModelSpec(Declared):
         for name, moment in (("data_from", self.data_from), ("data_until", self.data_until)):
             if moment is not None and moment != moment.astimezone(UTC).replace(day=1, hour=0, minute=0, second=0):
                 raise ValueError(f"{name} {moment} is not the first moment of a month, UTC")
-        foreign = [metric for metric in self.gate.metrics() if metric not in METRICS_OF[self.task]]
-        if foreign:
-            raise ValueError(
-                f"gate: {', '.join(foreign)} cannot be measured of a {self.task} model; "
-                f"there are: {', '.join(METRICS_OF[self.task])}"
-            )
+        if misfits := self.gate.misfits(self.task):
+            raise ValueError(f"gate: {'; '.join(misfits)}")
         shortest = {"@monthly": 28, "@quarterly": 90, "@yearly": 365}[self.schedule]
         if self.windows.holdout_starts_after_days >= shortest:
             raise ValueError(

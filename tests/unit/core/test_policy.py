@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from contender.core.errors import SpecError
-from contender.core.policy import Budgets, FairnessRule, GatePolicy, Guardrail, SliceRule
+from contender.core.policy import Budgets, FairnessRule, GatePolicy, Guardrail, SliceRule, Task
 
 
 def test_gate_policy_with_an_unknown_metric_names_the_known_ones() -> None:
@@ -41,6 +41,30 @@ def test_gate_policy_by_one_column_and_two_measures_is_accepted() -> None:
     measures: tuple[Any, ...] = ("selection_rate", "true_positive_rate")
     rules = tuple(FairnessRule(column="sex", measure=measure, max_difference=0.1) for measure in measures)
     assert GatePolicy(fairness=rules).fairness == rules
+
+
+@pytest.mark.parametrize(
+    ("task", "facts", "said"),
+    [
+        ("regression", {"metric": "mae", "baseline": "prevalence"}, "the baseline 'prevalence' does not fit"),
+        ("binary", {"baseline": "naive"}, "does not fit a binary model; there are: prevalence"),
+        ("regression", {"metric": "auc", "baseline": "mean"}, "auc cannot be measured of a regression model"),
+        ("multiclass", {"fairness": (FairnessRule(column="sex", max_difference=0.1),)}, "fairness is of decisions"),
+        (
+            "forecast",
+            {"metric": "mase", "baseline": "naive", "max_calibration_error": 0.1},
+            "max_calibration_error is of probabilities, which a forecast model does not give",
+        ),
+    ],
+)
+def test_gate_policy_names_what_does_not_fit_a_task(task: Task, facts: dict[str, Any], said: str) -> None:
+    (found,) = GatePolicy(**facts).misfits(task)
+    assert said in found
+
+
+def test_gate_policy_that_fits_has_no_misfits() -> None:
+    assert GatePolicy(max_calibration_error=0.1).misfits("multiclass") == ()
+    assert GatePolicy(metric="mase", baseline="naive").misfits("forecast") == ()
 
 
 def test_budgets_are_limited_where_any_limit_is_set() -> None:

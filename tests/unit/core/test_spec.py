@@ -79,6 +79,11 @@ def test_spec_with_a_metric_of_another_task_names_those_of_its_own() -> None:
         _spec(gate=GatePolicy(metric="rmse"))
 
 
+def test_spec_with_a_baseline_of_another_task_is_refused() -> None:
+    with pytest.raises(SpecError, match=r"the baseline 'naive' does not fit a binary model; there are: prevalence"):
+        _spec(gate=GatePolicy(baseline="naive"))
+
+
 def test_windows_with_a_gap_longer_than_the_history_are_refused() -> None:
     with pytest.raises(SpecError, match="swallows the whole"):
         Windows(**(WINDOWS | {"history_days": 1}))
