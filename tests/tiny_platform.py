@@ -128,7 +128,7 @@ class Run:
 
     def decide(self, *, proof: Any = None, **changed: Any) -> str:
         """`gate.decide` on the evidence measured, with some of it changed."""
-        evidence = {**self.chain.returned["gate.measure"], **changed}
+        evidence = {**self.chain.returned.get("gate.measure", {}), **changed}
         return str(self.chain.call(
             self.dag, "gate.decide", **self.made, evidence=evidence, proof=proof, skipped="no engine"
         ))  # fmt: skip
@@ -136,11 +136,11 @@ class Run:
     @property
     def decided(self) -> dict[str, Any]:
         """What `promote.release` takes of the run."""
-        pushed = {key: self.chain.pushed["gate.decide", key] for key in ("evidence", "verdict")}
+        pushed = {key: self.chain.pushed.get(("gate.decide", key)) for key in ("evidence", "verdict")}
         return {**self.made, **pushed, "materialised": {"digest": "f"}, "approval": None}
 
     def release(self, **changed: Any) -> Any:
-        """`promote.release`."""
+        """`promote.release` of what was decided, with some of it changed."""
         return self.chain.call(self.dag, "promote.release", **{**self.decided, **changed})
 
     def to_release(self) -> Any:

@@ -63,6 +63,28 @@ def test_evidence_of_other_rows_decides_nothing(tiny: Tiny, digest: str) -> None
     assert kinds(tiny, tiny.better) == ["look"]
 
 
+def test_policy_changed_after_measuring_decides_nothing_without_another_look(tiny: Tiny) -> None:
+    strict = run("strict", "ab", minimum_improvement=0.5)
+    strict.measure()
+    assert strict.decide() == "gate.hold"
+    lenient = run("strict", "ab")
+    with pytest.raises(EvidenceStale, match=r"evidence is of another policy.*clear gate\.measure"):
+        lenient.decide(**strict.chain.returned["gate.measure"])
+    assert kinds(tiny, lenient) == ["look", "decision"]
+    lenient.measure()
+    assert lenient.decide() == "gate.promote"
+    assert kinds(tiny, lenient) == ["look", "decision", "look", "decision"]
+
+
+def test_policy_changed_after_deciding_releases_nothing(tiny: Tiny) -> None:
+    strict = run("strict", "ab", approval="on_promote")
+    strict.measure()
+    strict.decide()
+    with pytest.raises(PromotionRefused, match=r"the policy changed after the decision.*clear gate\.measure"):
+        run("strict", "ab").release(**strict.decided)
+    assert champion(tiny.home) == "1"
+
+
 def test_verdict_that_the_gate_never_gave_is_not_acted_on(tiny: Tiny) -> None:
     tiny.better.measure()
     wished = Verdict(

@@ -16,7 +16,7 @@ ContenderError
 ├── ImageFailed               the image could not be built or started
 ├── GoldenRequestsFailed      the served model answers otherwise than the trained one
 ├── SelfTestFailed            the gate got a case wrong whose outcome is known
-├── EvidenceStale             the evidence is of another model, holdout or champion
+├── EvidenceStale             the evidence is of another model, holdout, champion or policy
 ├── OverrideRefused           a person's word may not go before the gate's
 ├── PromotionRefused          the alias may not be moved
 ├── ReleaseMissing            a version has no release manifest
@@ -134,7 +134,7 @@ class SelfTestFailed(ContenderError):
 
 
 class EvidenceStale(ContenderError):
-    """The evidence is of another model, holdout or champion than the one to decide on; nothing was decided."""
+    """The evidence is of another model, holdout, champion or policy than the one to decide on; nothing was decided."""
 
 
 class OverrideRefused(ContenderError):

@@ -106,6 +106,7 @@ class Evidence(Result):
         reference: What the challenger is compared with: `version 3`, or the name of the baseline.
         challenger_digest, reference_digest: Digests of the two models; the baseline's name for a baseline.
         holdout_digest: Digest of the holdout's rows.
+        policy_digest: Digest of the policy that it was gathered under, before it was known what it would say.
         rows, clusters: Size of the holdout.
         effective_clusters: How many clusters of one size these are as good as; `None` in evidence from before it was
             measured.
@@ -136,6 +137,7 @@ class Evidence(Result):
     challenger_digest: str = ""
     reference_digest: str = ""
     holdout_digest: str
+    policy_digest: str = ""
     rows: int
     clusters: int
     effective_clusters: FiniteFloat | None = None

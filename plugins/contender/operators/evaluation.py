@@ -56,6 +56,11 @@ class Evaluation:
         """The model's decision log."""
         return settings().decisions / f"{self.spec.name}.jsonl"
 
+    @property
+    def policy_digest(self) -> str:
+        """The policy as it is now."""
+        return digest_of(self.spec.gate.model_dump(mode="json"))
+
     def reference(self, champion: Any) -> tuple[str, str]:
         """Name and digest of what a challenger is compared with: the champion, or the baseline where there is none."""
         baseline = self.spec.gate.baseline
@@ -84,7 +89,7 @@ class Evaluation:
             holdout, policy, reference=reference, holdout_digest=holdout_digest, seed=self.spec.seed, look=look,
             label_coverage=self.label_coverage, contaminated=contaminated, challenger_digest=challenger.digest,
             reference_digest=reference_digest,
-        ).model_copy(update={"self_test": checks})  # fmt: skip
+        ).model_copy(update={"self_test": checks, "policy_digest": self.policy_digest})  # fmt: skip
         for name, found in evidence.improvement.items():
             log.info("%s: challenger %s, %s %s, improvement %s", name, evidence.challenger[name],
                      evidence.reference, evidence.champion[name], found)  # fmt: skip
@@ -161,7 +166,9 @@ class Evaluation:
         return evidence.model_copy(update={"image": image, "image_skipped": why, "no_engine": no_engine})
 
     def require_current(self, evidence: Evidence) -> None:
-        """Refuse evidence that is not of this challenger, this holdout and the champion as it is now.
+        """Refuse evidence that is not of this challenger, this holdout, this policy and the champion as it is now.
+
+        Under another policy the same figures are another chance to pass: measuring again puts that look on record.
 
         A champion that this very run made is no other: the run's image is then built and released again.
 
@@ -174,11 +181,12 @@ class Evaluation:
         name, found = self.reference(Tracking(self.spec.name).aliased(naming.CHAMPION))
         _, rows = read_training_set(self.spec.name, self.assembled)
         expected = {
-            "challenger": self.fitted["model_digest"], "holdout": digest(rows), "champion": f"{name}, {found}"
+            "challenger": self.fitted["model_digest"], "holdout": digest(rows), "champion": f"{name}, {found}",
+            "policy": self.policy_digest,
         }  # fmt: skip
         got = {
             "challenger": evidence.challenger_digest, "holdout": evidence.holdout_digest,
-            "champion": f"{evidence.reference}, {evidence.reference_digest}",
+            "champion": f"{evidence.reference}, {evidence.reference_digest}", "policy": evidence.policy_digest,
         }  # fmt: skip
         if name == self.subject and self._promoted_here():
             expected["champion"] = got["champion"]
@@ -243,6 +251,6 @@ class Evaluation:
         return Decision(
             model=self.spec.name, kind=kind, subject=self.subject, actor=actor or f"airflow:{run_type(self.context)}",
             interval=run_interval(self.context, self.spec), holdout=Interval.parse(self.assembled["holdout"]),
-            policy_digest=digest_of(self.spec.gate.model_dump(mode="json")), run=run.run_id,
+            policy_digest=self.policy_digest, run=run.run_id,
             time=time or began or run.run_after, **further,
         )  # fmt: skip

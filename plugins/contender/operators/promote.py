@@ -215,6 +215,14 @@ class PromoteRelease(ModelOperator):
         """The record that this promotion follows: without one that says `promote` of this evidence there is none."""
         basis = log.basis(run.context["run_id"], run.subject)
         digest = digest_of(release.evidence.facts())
+        if basis is not None and basis.policy_digest != run.policy_digest:
+            raise PromotionRefused(
+                "the policy changed after the decision",
+                where=f"{run.log_path.name}: {run.subject}, run {run.context['run_id']}",
+                expected=f"a decision under policy {run.policy_digest[:12]}",
+                got=f"one under policy {basis.policy_digest[:12]}",
+                next_step="clear gate.measure: the challenger is measured and decided on under the policy as it is",
+            )
         if basis is None or (basis.verdict, basis.evidence_digest) != ("promote", digest):
             raise PromotionRefused(
                 "no decision on record says promote",
