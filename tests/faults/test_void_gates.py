@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 
 from contender.adapters.tracking import Tracking
-from contender.core import naming
+from contender.core import decisions, naming
 from contender.core.errors import EvidenceStale, OverrideRefused, PromotionRefused
 from contender.core.evidence import Finding, Verdict
 from contender.core.interval import Interval
+from contender.operators.evaluation import Evaluation
 from tests.tiny_platform import MODEL, Run, Tiny, champion, manifest, records, run
 
 AGREED = "promote: agreed with the airline in June"
@@ -205,6 +206,40 @@ def test_override_cannot_do_without_the_image_that_the_policy_needs(tiny: Tiny) 
     with pytest.raises(OverrideRefused, match="the policy needs a proven image: no engine"):
         made.decide()
     assert champion(tiny.home) == "1"
+
+
+def approve(made: Run, evidence_digest: str) -> None:
+    """Put a person's approval on record, as `promote.approve` does."""
+    about = Evaluation(made.spec, made.chain.context("promote.approve"), **made.made)
+    verdict = Verdict.model_validate(made.decided["verdict"]).model_copy(update={"evidence_digest": evidence_digest})
+    decisions.append(about.log_path, about.decision("decision", verdict, reasons=("approved by Ada",), actor="Ada"))
+
+
+def test_release_needs_the_approval_of_this_evidence_on_record_where_one_is_asked_for(tiny: Tiny) -> None:
+    made = tiny.better
+    made.chain.params["approval"] = True
+    made.measure()
+    made.decide()
+    with pytest.raises(PromotionRefused, match=r"nobody approved this evidence.*clear promote\.approve"):
+        made.release()  # `promote.approve` was marked as a success
+    approve(made, "0" * 64)
+    said = {"answer": "Approve", "by": "Ada", "comment": ""}
+    with pytest.raises(PromotionRefused, match="nobody approved this evidence"):
+        made.release(approval=said)  # on what was known before measuring again
+    assert champion(tiny.home) == "1"
+    approve(made, made.decided["verdict"]["evidence_digest"])
+    made.release(approval=said)
+    assert champion(tiny.home) == "2"
+
+
+def test_loser_that_nobody_approved_where_one_is_asked_for_takes_no_second_look(tiny: Tiny) -> None:
+    tiny.best.chain.params["approval"] = True
+    tiny.best.measure()
+    tiny.best.decide()
+    tiny.better.to_release()
+    with pytest.raises(PromotionRefused, match="nobody approved this evidence"):
+        tiny.best.release()
+    assert (champion(tiny.home), kinds(tiny, tiny.best)) == ("2", ["look", "decision"])
 
 
 def test_image_built_again_in_the_run_that_promoted_is_released_without_a_second_move(tiny: Tiny) -> None:

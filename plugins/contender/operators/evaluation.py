@@ -57,6 +57,11 @@ class Evaluation:
         return settings().decisions / f"{self.spec.name}.jsonl"
 
     @property
+    def actor(self) -> str:
+        """Who acts where no person does: the run, by its kind."""
+        return f"airflow:{run_type(self.context)}"
+
+    @property
     def policy_digest(self) -> str:
         """The policy as it is now."""
         return digest_of(self.spec.gate.model_dump(mode="json"))
@@ -249,7 +254,7 @@ class Evaluation:
     def _record(self, kind: Any, *, actor: str = "", time: datetime | None = None, **further: Any) -> Decision:
         run, began = self.context["dag_run"], getattr(self.context["ti"], "start_date", None)
         return Decision(
-            model=self.spec.name, kind=kind, subject=self.subject, actor=actor or f"airflow:{run_type(self.context)}",
+            model=self.spec.name, kind=kind, subject=self.subject, actor=actor or self.actor,
             interval=run_interval(self.context, self.spec), holdout=Interval.parse(self.assembled["holdout"]),
             policy_digest=self.policy_digest, run=run.run_id,
             time=time or began or run.run_after, **further,

@@ -19,6 +19,7 @@ from contender.core.evidence import Evidence, Verdict
 from contender.core.interval import Interval
 from contender.core.manifest import Answer, Release, digest_of
 from contender.core.results import Snapshot
+from contender.core.spec import ModelSpec
 from contender.operators.base import ModelOperator, run_interval
 from contender.operators.evaluation import Evaluation
 from contender.operators.report import ReportLink, write_report
@@ -53,7 +54,7 @@ class PromoteApprove(ApprovalOperator, ModelOperator):
 
     def execute(self, context: Context) -> Any:
         """Park until somebody answers, or return at once."""
-        if self.spec.gate.approval != "none" or context["params"].get("approval"):
+        if _asked(self.spec, context):
             return super().execute(context)
         self.log.info("approval was not asked for, neither by the policy nor by the parameter `approval`")
         return None
@@ -125,8 +126,8 @@ class PromoteRelease(ModelOperator):
             `version`, `alias`, `manifest` (path), `manifest_digest`.
 
         Raises:
-            PromotionRefused: There is no image and the policy needs one, or the champion changed after a person had
-                said yes to what is known of the one before.
+            PromotionRefused: There is no image and the policy needs one, nobody approved this evidence where a person
+                was to be asked, or the champion changed after a person had said yes to what is known of the one before.
             AirflowSkipException: Against the new champion the gate does not say `promote`.
         """
         run = Evaluation(self.spec, context, self.assembled, self.fitted)
@@ -166,6 +167,7 @@ class PromoteRelease(ModelOperator):
             newest = run.newest_promotion(log.records)
             by_another = newest is not None and newest.subject == run.subject and newest.run != run.context["run_id"]
             moved = now[0] == run.subject and not by_another
+            self._require_approved(run, log, release)
             if not moved and now != measured:
                 return None
             release = release.model_copy(update={"decision_hash": self._basis(run, log, release).hash})
@@ -233,6 +235,23 @@ class PromoteRelease(ModelOperator):
             )
         return basis
 
+    def _require_approved(self, run: Evaluation, log: decisions.Log, release: Release) -> None:
+        """Refuse what no person approved where one was to be asked: the record counts, not how a task came out."""
+        digest = digest_of(release.evidence.facts())
+        if _asked(self.spec, run.context) and not any(
+            (record.kind, record.verdict, record.evidence_digest) == ("decision", "promote", digest)
+            and (record.run, record.subject) == (run.context["run_id"], run.subject)
+            and record.actor != run.actor
+            for record in log.records
+        ):
+            raise PromotionRefused(
+                "nobody approved this evidence",
+                where=f"{run.log_path.name}: {run.subject}, run {run.context['run_id']}",
+                expected=f"a person's approval on record of evidence {digest[:12]}",
+                got="none",
+                next_step="clear promote.approve and answer it",
+            )
+
     def _require_servable(self, release: Release) -> None:
         if self.spec.gate.require_image and release.image is None:
             raise PromotionRefused(
@@ -254,6 +273,11 @@ class PromoteRelease(ModelOperator):
                 next_step="clear gate.measure: the challenger is measured against the new champion, and the person "
                 "sees that evidence",
             )
+
+
+def _asked(spec: ModelSpec, context: Context) -> bool:
+    """Whether the policy or the run's parameter wants a person's word."""
+    return spec.gate.approval != "none" or bool(context["params"].get("approval"))
 
 
 def _reasons(release: Release) -> tuple[str, ...]:
