@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from contender.adapters.tracking import Tracking
 from contender.core import decisions, naming
-from contender.core.errors import EvidenceStale, OverrideRefused, PromotionRefused
+from contender.core.errors import ChampionUnrecorded, EvidenceStale, OverrideRefused, PromotionRefused
 from contender.core.evidence import Finding, Verdict
 from contender.core.interval import Interval
 from contender.operators.evaluation import Evaluation
@@ -26,18 +27,54 @@ def kinds(tiny: Tiny, of: Run) -> list[str]:
     return [record.kind for record in records(tiny.home, of.chain.run_id)]
 
 
-def test_alias_moved_before_measuring_is_the_same_model_and_held(tiny: Tiny) -> None:
+def delete_alias() -> None:
+    """Take the alias away past the platform."""
+    Tracking(MODEL).client.delete_registered_model_alias(MODEL, naming.CHAMPION)
+
+
+def test_alias_moved_by_hand_to_what_was_never_promoted_measures_nothing(tiny: Tiny) -> None:
     move_alias("2")
-    assert tiny.better.measure()["same_model"]
-    assert tiny.better.decide() == "gate.hold"
+    said = r"version 2 .*was never promoted.*expected: version 1, .*run first.*set_registered_model_alias.*'1'"
+    with pytest.raises(ChampionUnrecorded, match=said):
+        tiny.better.measure()
+    assert kinds(tiny, tiny.better) == []
 
 
-def test_alias_moved_to_the_challenger_after_measuring_is_not_taken_for_the_runs_own_doing(tiny: Tiny) -> None:
+def test_alias_taken_away_makes_no_challenger_a_first_model(tiny: Tiny) -> None:
+    delete_alias()
+    with pytest.raises(ChampionUnrecorded, match=r"no version .*expected: version 1, "):
+        tiny.better.measure()
+    assert kinds(tiny, tiny.better) == []
+
+
+@pytest.mark.parametrize("change", [delete_alias, lambda: move_alias("2")], ids=["deleted", "moved"])
+def test_alias_changed_after_measuring_is_not_taken_for_the_runs_own_doing(
+    tiny: Tiny, change: Callable[[], None]
+) -> None:
     tiny.better.measure()
-    move_alias("2")
-    with pytest.raises(EvidenceStale, match=r"evidence is of another champion.*version 2.*clear gate\.measure"):
+    change()
+    with pytest.raises(ChampionUnrecorded, match="expected: version 1, "):
         tiny.better.decide()
     assert kinds(tiny, tiny.better) == ["look"]
+    move_alias("1")
+    tiny.better.decide()
+    change()
+    with pytest.raises(ChampionUnrecorded, match="expected: version 1, "):
+        tiny.better.release()
+    assert kinds(tiny, tiny.better) == ["look", "decision"]
+
+
+def test_former_champion_set_back_by_hand_is_the_one_to_beat(tiny: Tiny) -> None:
+    tiny.better.to_release()
+    move_alias("1")
+    assert tiny.best.measure()["reference"] == "version 1"
+
+
+def test_champion_from_before_there_was_a_log_is_the_one_to_beat(tiny: Tiny, caplog: pytest.LogCaptureFixture) -> None:
+    for path in (tiny.home / "decisions" / f"{MODEL}.jsonl", tiny.home / "releases" / MODEL / "1" / "release.json"):
+        path.unlink()
+    assert tiny.better.measure()["reference"] == "version 1"
+    assert "no promotion is on record" in caplog.text
 
 
 def test_champion_changed_between_measuring_and_deciding_decides_nothing(tiny: Tiny) -> None:

@@ -16,6 +16,7 @@ ContenderError
 ├── ImageFailed               the image could not be built or started
 ├── GoldenRequestsFailed      the served model answers otherwise than the trained one
 ├── SelfTestFailed            the gate got a case wrong whose outcome is known
+├── ChampionUnrecorded        the alias champion is not where the decision log has it
 ├── EvidenceStale             the evidence is of another model, holdout, champion or policy
 ├── OverrideRefused           a person's word may not go before the gate's
 ├── PromotionRefused          the alias may not be moved
@@ -131,6 +132,10 @@ class GoldenRequestsFailed(ContenderError):
 
 class SelfTestFailed(ContenderError):
     """The gate got a case wrong whose outcome is known; nothing was decided."""
+
+
+class ChampionUnrecorded(ContenderError):
+    """The alias champion is on no version whose promotion is on record; nothing was measured, decided or moved."""
 
 
 class EvidenceStale(ContenderError):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import Context
 
 from contender.core import decisions, naming
-from contender.core.errors import EvidenceStale, some
+from contender.core.errors import ChampionUnrecorded, EvidenceStale, some
 from contender.core.evidence import Evidence, Verdict, VerdictName
 from contender.core.interval import Interval
 from contender.core.manifest import digest_of
@@ -71,10 +71,45 @@ class Evaluation:
         baseline = self.spec.gate.baseline
         return (f"version {champion.version}", champion.digest) if champion else (baseline, baseline)
 
+    def champion(self, records: decisions.Log) -> Any:
+        """The version to beat, or nothing before a first promotion.
+
+        Once a promotion is on record, a challenger is no first model because an alias is gone: the alias must be on a
+        version that was promoted. Setting a former champion back by hand is allowed.
+
+        Args:
+            records: The decision log, held: a promotion moves the alias and is put on record in one transaction.
+
+        Raises:
+            ChampionUnrecorded: The alias is on no version whose promotion is on record.
+        """
+        from contender.adapters.tracking import Tracking
+
+        found = Tracking(self.spec.name).aliased(naming.CHAMPION)
+        name = f"version {found.version}" if found else "no version"
+        newest = self.newest_promotion(records.records)
+        if newest is None:
+            if found:
+                log.warning("%s bears the alias and no promotion is on record: it is taken for the champion", name)
+            return found
+        if name not in {record.subject for record in records.records if record.kind == "promotion"}:
+            number = newest.subject.removeprefix("version ")
+            raise ChampionUnrecorded(
+                f"{name} whose promotion is on record bears the alias {naming.CHAMPION!r}"
+                if found is None else f"{name} bears the alias {naming.CHAMPION!r} and was never promoted",
+                where=f"{self.spec.name}, {self.log_path.name}",
+                expected=f"{newest.subject}, promoted in run {newest.run}",
+                got=name,
+                next_step="clear promote.release of the run whose promotion was killed; where none was, set the alias "
+                f"back: MlflowClient().set_registered_model_alias('{self.spec.name}', '{naming.CHAMPION}', '{number}')",
+            )  # fmt: skip
+        return found
+
     def measure(self) -> Evidence:
         """Compare both models on the holdout rows as they are stored, after a look at them was put on record.
 
         Raises:
+            ChampionUnrecorded: See `champion`.
             SelfTestFailed: The gate got a case wrong whose outcome is known.
         """
         from contender.adapters.lake import digest
@@ -83,7 +118,9 @@ class Evaluation:
         from contender.stages.gate.self_test import require_passed, self_test
 
         tracking, policy = Tracking(self.spec.name), self.spec.gate
-        challenger, champion = tracking.version(self.fitted["version"]), tracking.aliased(naming.CHAMPION)
+        challenger = tracking.version(self.fitted["version"])
+        with decisions.transaction(self.log_path) as records:
+            champion = self.champion(records)
         training, rows = read_training_set(self.spec.name, self.assembled)
         (reference, reference_digest), holdout_digest = self.reference(champion), digest(rows)
         look = self._look(challenger.digest, reference_digest, holdout_digest)
@@ -178,12 +215,14 @@ class Evaluation:
         A champion that this very run made is no other: the run's image is then built and released again.
 
         Raises:
+            ChampionUnrecorded: See `champion`.
             EvidenceStale: It is of something else.
         """
         from contender.adapters.lake import digest
-        from contender.adapters.tracking import Tracking
 
-        name, found = self.reference(Tracking(self.spec.name).aliased(naming.CHAMPION))
+        with decisions.transaction(self.log_path) as records:
+            name, found = self.reference(self.champion(records))
+            newest = self.newest_promotion(records.records)
         _, rows = read_training_set(self.spec.name, self.assembled)
         expected = {
             "challenger": self.fitted["model_digest"], "holdout": digest(rows), "champion": f"{name}, {found}",
@@ -193,7 +232,8 @@ class Evaluation:
             "challenger": evidence.challenger_digest, "holdout": evidence.holdout_digest,
             "champion": f"{evidence.reference}, {evidence.reference_digest}", "policy": evidence.policy_digest,
         }  # fmt: skip
-        if name == self.subject and self._promoted_here():
+        promoted_here = newest is not None and (newest.run, newest.subject) == (self.context["run_id"], self.subject)
+        if name == self.subject and promoted_here:
             expected["champion"] = got["champion"]
         if other := [part for part in expected if expected[part] != got[part]]:
             raise EvidenceStale(
@@ -203,11 +243,6 @@ class Evaluation:
                 got="; ".join(f"{part} {got[part]}" for part in other),
                 next_step="clear gate.measure: the challenger is then measured as things are now; nothing was decided",
             )
-
-    def _promoted_here(self) -> bool:
-        """Whether the newest promotion on record is this run's."""
-        newest = self.newest_promotion(decisions.verify(self.log_path) if self.log_path.exists() else ())
-        return newest is not None and (newest.run, newest.subject) == (self.context["run_id"], self.subject)
 
     @staticmethod
     def newest_promotion(records: tuple[decisions.Record, ...]) -> decisions.Record | None:

@@ -17,7 +17,7 @@ from contender.core import decisions, naming
 from contender.core.errors import PromotionRefused, TrackingUnreachable
 from contender.core.evidence import Evidence, Verdict
 from contender.core.interval import Interval
-from contender.core.manifest import Answer, Release, digest_of
+from contender.core.manifest import MANIFEST, Answer, Release, digest_of
 from contender.core.results import Snapshot
 from contender.core.spec import ModelSpec
 from contender.operators.base import ModelOperator, run_interval
@@ -126,6 +126,7 @@ class PromoteRelease(ModelOperator):
             `version`, `alias`, `manifest` (path), `manifest_digest`.
 
         Raises:
+            ChampionUnrecorded: See `Evaluation.champion`.
             PromotionRefused: There is no image and the policy needs one, nobody approved this evidence where a person
                 was to be asked, or the champion changed after a person had said yes to what is known of the one before.
             AirflowSkipException: Against the new champion the gate does not say `promote`.
@@ -161,17 +162,14 @@ class PromoteRelease(ModelOperator):
 
         self._require_servable(release)
         tracking = Tracking(self.spec.name)
+        manifest = self.settings.releases / self.spec.name / release.version / MANIFEST
         with decisions.transaction(run.log_path) as log:
-            now = run.reference(tracking.aliased(naming.CHAMPION))
+            moved = self._moved(run, log, manifest)
             measured = (release.evidence.reference, release.evidence.reference_digest)
-            newest = run.newest_promotion(log.records)
-            by_another = newest is not None and newest.subject == run.subject and newest.run != run.context["run_id"]
-            moved = now[0] == run.subject and not by_another
             self._require_approved(run, log, release)
-            if not moved and now != measured:
+            if not moved and run.reference(run.champion(log)) != measured:
                 return None
             release = release.model_copy(update={"decision_hash": self._basis(run, log, release).hash})
-            manifest = self.settings.releases / self.spec.name / release.version / "release.json"
             _write(manifest, release)
             tracking.log_manifest(tracking.version(release.version), release.facts())
             if not moved:
@@ -182,6 +180,23 @@ class PromoteRelease(ModelOperator):
             "version": release.version, "alias": naming.CHAMPION, "manifest": str(manifest),
             "manifest_digest": digest_of(release.facts()),
         }  # fmt: skip
+
+    def _moved(self, run: Evaluation, log: decisions.Log, manifest: Path) -> bool:
+        """Whether an attempt of this run moved the alias here: it wrote the manifest, which names its decision.
+
+        An alias that somebody else put here, by hand or in another run, is not this run's doing.
+        """
+        from contender.adapters.tracking import Tracking
+
+        champion, newest = Tracking(self.spec.name).aliased(naming.CHAMPION), run.newest_promotion(log.records)
+        if champion is None or champion.version != self.fitted["version"] or not manifest.exists():
+            return False
+        by_another = newest is not None and newest.subject == run.subject and newest.run != run.context["run_id"]
+        written = json.loads(manifest.read_bytes()).get("decision_hash")
+        return not by_another and any(
+            (record.hash, record.run, record.subject) == (written, run.context["run_id"], run.subject)
+            for record in log.records
+        )
 
     def _release(self, run: Evaluation, evidence: Evidence, verdict: Verdict) -> Release:
         from contender.adapters.revision import lock_digest
