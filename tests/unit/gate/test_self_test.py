@@ -9,7 +9,8 @@ import pytest
 from contender.core.errors import SelfTestFailed
 from contender.core.policy import Budgets, FairnessRule, GatePolicy, Guardrail, MetricName, SliceRule, Task
 from contender.stages.gate.measure import measure
-from contender.stages.gate.self_test import require_passed, self_test
+from contender.stages.gate.rules import decide
+from contender.stages.gate.self_test import Gate, require_passed, self_test
 from tests.unit.gate.simulated import METRIC, POLICY, TASKS, holdout, logistic, simulated, swapped
 
 CASES = ["champion against itself", "challenger with permuted labels", "challenger with a leaked feature"]
@@ -94,6 +95,13 @@ def test_self_test_without_an_interval_says_that_it_could_not_run(labels: int | 
     checks = _tested(rows)
     require_passed(tuple(checks), "flights version 2")
     assert all(check.got.startswith(f"could not run: {why}") for check in checks)
+
+
+def test_better_by_a_signed_metric_is_what_lies_nearer_to_zero() -> None:
+    rows = simulated("regression")
+    gate = Gate(GatePolicy(metric="mae").model_copy(update={"metric": "bias"}), "version 1", 7, measure, decide)
+    assert gate.better(rows.labels + 0.1, rows.labels - 0.5, rows)
+    assert not gate.better(rows.labels - 0.5, rows.labels + 0.1, rows)
 
 
 def test_require_passed_without_a_check_fails_closed() -> None:

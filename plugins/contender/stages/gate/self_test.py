@@ -91,12 +91,14 @@ class Gate:
         return evidence, self.decide(evidence, self.policy)
 
     def better(self, scores: Any, than: Any, rows: Holdout) -> bool:
-        """Whether the first scores are better, by the metric alone, without the gate under test."""
-        ours, theirs = self._figure(scores, rows), self._figure(than, rows)
-        return ours > theirs if self._metric(rows).higher_is_better else ours < theirs
+        """Whether the first scores are better, by the metric of all rows at once, without resamples or rules."""
+        metric, ours, theirs = self._metric(rows), self._figure(scores, rows), self._figure(than, rows)
+        if metric.signed:
+            return abs(ours) < abs(theirs)
+        return ours > theirs if metric.higher_is_better else ours < theirs
 
     def is_true(self, evidence: Evidence, rows: Holdout) -> bool:
-        """Whether both figures are those of the scores on these rows."""
+        """Whether both figures are those of the scores on these rows, by the same metric without clusters."""
         pairs = (evidence.challenger, rows.challenger), (evidence.champion, rows.reference)
         found = [(figures.get(self.policy.metric), self._figure(scores, rows)) for figures, scores in pairs]
         return all(
