@@ -145,11 +145,11 @@ class Evidence(Result):
     champion: dict[str, Estimate]
     improvement: dict[str, Estimate]
     look: int = 1
-    alpha: float = 0.05
+    alpha: FiniteFloat = 0.05
     no_interval: str = ""
     same_model: bool = False
     contaminated: str = ""
-    label_coverage: float | None = None
+    label_coverage: FiniteFloat | None = None
     slices: tuple[SliceFigures, ...] = ()
     fairness: tuple[GroupFigures, ...] = ()
     calibration: dict[Role, FiniteFloat] = Field(default_factory=dict)

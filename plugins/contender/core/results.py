@@ -56,8 +56,8 @@ class ImageProof(Result):
     digest: str
     model_digest: str
     answered: int
-    largest_difference: float
-    size_mb: float
+    largest_difference: FiniteFloat
+    size_mb: FiniteFloat
     p50_latency_ms: FiniteFloat | None = None
     p95_latency_ms: FiniteFloat | None = None
     memory_mb: FiniteFloat | None = None

@@ -101,7 +101,7 @@ def test_checked_of_classes_with_a_label_without_a_column_refuses(label: float) 
     ids=["other classes", "one column", "two columns of a binary model"],
 )
 def test_checked_with_scores_of_the_wrong_shape_refuses(rows: Holdout) -> None:
-    with pytest.raises(DataError, match="the models' scores cannot be those of a"):
+    with pytest.raises(DataError, match=r"the models' scores cannot be those of a.*next: compare models of one task"):
         checked(rows)
 
 
@@ -122,5 +122,5 @@ def test_checked_of_an_empty_holdout_refuses() -> None:
 @pytest.mark.parametrize("column", ["challenger", "frame"])
 def test_checked_with_lengths_that_differ_refuses(column: str) -> None:
     rows = holdout()
-    with pytest.raises(DataError, match="differ in length"):
+    with pytest.raises(DataError, match=r"differ in length.*next: take labels, scores and frame from the same rows"):
         checked(replace(rows, **{column: getattr(rows, column)[1:]}))

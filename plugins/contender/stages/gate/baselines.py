@@ -33,8 +33,9 @@ def baseline_scores(kind: str, known: Any, rows: int) -> Floats:
     expected = {"mean": (), "naive": (rows,)}.get(kind)
     if expected is None:
         raise DataError(
-            "the baseline is unknown", where="gate.baseline", expected="prevalence, mean or naive", got=repr(kind)
-        )
+            "the baseline is unknown", where="gate.baseline", expected="prevalence, mean or naive", got=repr(kind),
+            next_step="name one of them in the spec's gate policy",
+        )  # fmt: skip
     if values.shape != expected or not np.isfinite(values).all():
         raise DataError(
             f"the baseline {kind} cannot be made",

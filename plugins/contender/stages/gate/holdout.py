@@ -85,7 +85,13 @@ def checked(holdout: Holdout) -> Rows:
         "frame": len(holdout.frame),
     } | ({} if scale is None else {"scale": len(scale)})
     if len(set(lengths.values())) > 1:
-        raise DataError("the holdout's columns differ in length", where="holdout", expected="one length", got=lengths)
+        raise DataError(
+            "the holdout's columns differ in length",
+            where="holdout",
+            expected="one length",
+            got=lengths,
+            next_step="take labels, scores and frame from the same rows; nothing was decided",
+        )
     if not len(labels):
         raise NoLabels(
             "the holdout has no labelled row",
@@ -167,6 +173,7 @@ def _require_shapes(task: Task, ours: Floats, theirs: Floats) -> None:
             where="holdout",
             expected=f"two {what} of one shape",
             got=f"challenger {ours.shape}, reference {theirs.shape}",
+            next_step="compare models of one task and the same classes; nothing was decided",
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 
@@ -69,9 +70,6 @@ def measure(
     asked = known.values() if in_full else [known[name] for name in policy.metrics() if name in known]
     figures = _figures(asked, rows, codes, weights, alpha)
     why_not = why_not or _valueless(figures["improvement"].get(policy.metric), rows, policy)
-    calibrated = in_full or policy.max_calibration_error is not None
-    first = reference == policy.baseline
-    shifted = not first and (in_full or policy.max_prediction_shift is not None)
     return Evidence(
         task=holdout.task,
         metric=policy.metric,
@@ -92,13 +90,22 @@ def measure(
         contaminated=contaminated,
         label_coverage=label_coverage,
         slices=slice_figures(holdout, rows, policy, codes, weights, alpha),
-        fairness=groups(holdout, rows, policy.fairness),
-        calibration=_calibration(holdout.task, rows) if calibrated else {},
-        shift=population_stability_index(rows.challenger, rows.reference) if shifted else None,
-        agreement=None if first else agreement(rows.challenger, rows.reference),
-        leaks=strongest(holdout, rows),
-        curves=curves(holdout.task, rows) if in_full else (),
+        **_besides(holdout, rows, policy, first=reference == policy.baseline, in_full=in_full),
     )
+
+
+def _besides(holdout: Holdout, rows: Rows, policy: GatePolicy, *, first: bool, in_full: bool) -> dict[str, Any]:
+    """What needs no resamples."""
+    calibrated = in_full or policy.max_calibration_error is not None
+    shifted = not first and (in_full or policy.max_prediction_shift is not None)
+    return {
+        "fairness": groups(holdout, rows, policy.fairness),
+        "calibration": _calibration(holdout.task, rows) if calibrated else {},
+        "shift": population_stability_index(rows.challenger, rows.reference) if shifted else None,
+        "agreement": None if first else agreement(rows.challenger, rows.reference),
+        "leaks": strongest(holdout, rows),
+        "curves": curves(holdout.task, rows) if in_full else (),
+    }
 
 
 def _figures(
