@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import multiprocessing
 import os
@@ -15,12 +16,15 @@ from typing import Any
 
 import pytest
 
+from contender.bench.chain import Chain
 from contender.core import decisions
 from contender.core.manifest import Release
 from contender.operators import evaluation, promote
-from tests.tiny_platform import Run, Tiny, champion, environment, manifest, moves, records, watch_alias
+from tests.tiny_platform import INTERVAL, Run, Tiny, champion, environment, manifest, moves, records, spec, watch_alias
 
 FORK = multiprocessing.get_context("fork")
+# Reading the lake does not survive a fork.
+SPAWN = multiprocessing.get_context("spawn")
 TRACED = {module.__file__ for module in (promote, evaluation, decisions)}
 # Where something is changed: all of this is tried in `make test`.
 CORE = {promote.PromoteRelease._promote.__code__, promote._write.__code__, decisions.Log.append.__code__}
@@ -118,3 +122,48 @@ def test_release_killed_where_it_changes_something_then_run_again_moves_once(tin
 @pytest.mark.timeout(1200)
 def test_release_killed_at_any_other_line_then_run_again_moves_once(tiny: Tiny, tmp_path: Path) -> None:
     assert killed_everywhere(tiny, tmp_path / "other", lambda core: not core) > 50
+
+
+def swap_at(text: str) -> Place:
+    """The line of the swap that begins with a text."""
+    lines, first = inspect.getsourcelines(promote.PromoteRelease._promote)
+    (found,) = (number for number, line in enumerate(lines, start=first) if line.strip().startswith(text))
+    return promote.PromoteRelease._promote.__code__.co_filename, found
+
+
+def best_killed_at(place: Place, returned: dict[str, Any], pushed: dict[tuple[str, str], Any]) -> None:
+    """The run of version 3, killed in a process that begins with nothing."""
+    from contender.factory import model_dags
+
+    chain, declared = Chain(INTERVAL, 1, "third"), spec("abc")
+    chain.returned, chain.pushed = returned, pushed
+    killed_at(place, Run(declared, chain, model_dags(declared, doc=None)[0]))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        pytest.param("_write(", marks=pytest.mark.slow),
+        pytest.param("tracking.log_manifest(", marks=pytest.mark.slow),
+        pytest.param("tracking.set_alias(", marks=pytest.mark.slow),
+        "log.append(",
+        "return release",
+    ],
+)
+def test_loser_killed_while_it_is_promoted_after_all_is_finished_by_a_second_try(tiny: Tiny, line: str) -> None:
+    tiny.best.measure()
+    assert tiny.best.decide() == "gate.promote"
+    tiny.better.to_release()
+    watch_alias(tiny.home)
+    left = swap_at(line), tiny.best.chain.returned, tiny.best.chain.pushed
+    child = SPAWN.Process(target=best_killed_at, args=left)
+    child.start()
+    child.join(200)
+    assert child.exitcode == -signal.SIGKILL
+    assert tiny.best.release()["version"] == "3"
+    assert moves(tiny.home) == ["3"]
+    mine = records(tiny.home, "third")
+    assert [record.kind for record in mine] == ["look", "decision", "look", "decision", "promotion"]
+    assert mine[-1].evidence_digest == mine[-2].evidence_digest
+    released = Release.model_validate(manifest(tiny.home, "3"))
+    assert (released.decision_hash, released.evidence.reference) == (mine[-2].hash, "version 2")

@@ -25,6 +25,7 @@ from contender.operators.evaluation import Evaluation
 from contender.operators.report import ReportLink, write_report
 
 COLOUR = "#d1f2eb"
+OF_THE_IMAGE = ("image", "image_skipped", "no_engine")  # fields of the evidence
 COMMENT = "comment"  # parameter of the request for approval
 
 
@@ -134,10 +135,9 @@ class PromoteRelease(ModelOperator):
         run = Evaluation(self.spec, context, self.assembled, self.fitted)
         evidence, verdict = Evidence.model_validate(self.evidence), Verdict.model_validate(self.verdict)
         release = self._release(run, evidence, verdict)
-        while not (promoted := self._promote(run, release)):
+        while (done := self._promote(run, release)) is None:
             self._require_nobody_said_yes(release)
-            skipped = release.image_skipped if release.evidence.no_engine else None
-            evidence = run.with_image(run.measure(), release.image and release.image.facts(), skipped)
+            evidence = run.measure().model_copy(update={name: getattr(evidence, name) for name in OF_THE_IMAGE})
             verdict = run.decide(evidence)
             run.log_evidence(evidence)
             write_report(self, run, evidence, verdict)
@@ -147,56 +147,65 @@ class PromoteRelease(ModelOperator):
                     f"{evidence.reference} was promoted meanwhile; against it the gate says {verdict.verdict}: {why}"
                 )
             release = self._release(run, evidence, verdict)
+        promoted: dict[str, Any] = {
+            "version": done.version, "alias": naming.CHAMPION, "manifest": str(self._manifest(done.version)),
+            "manifest_digest": digest_of(done.facts()),
+        }  # fmt: skip
         context["outlet_events"][Asset(naming.asset_name(self.spec.name))].extra = promoted
-        self.log.info("%s is now version %s: %s", naming.CHAMPION, release.version, promoted["manifest"])
-        write_report(self, run, evidence, verdict)
+        self.log.info("%s is now version %s: %s", naming.CHAMPION, done.version, promoted["manifest"])
+        write_report(self, run, done.evidence, done.verdict)
         return promoted
 
-    def _promote(self, run: Evaluation, release: Release) -> dict[str, Any] | None:
-        """Compare and swap under the decision log's lock; nothing where the champion is another one by now.
+    def _promote(self, run: Evaluation, release: Release) -> Release | None:
+        """Compare and swap under the decision log's lock.
 
-        Killed at any instruction and run again, it comes to one move of the alias and one record: an alias that is
-        where it should be, without the record, is the work of an attempt that was killed between the two.
+        Killed at any instruction and run again, it comes to one move of the alias and one record: an attempt that was
+        killed after it moved the alias is finished from the manifest that it wrote, whatever was known before it.
+
+        Returns:
+            The release as it is on record; nothing where the champion is another one by now than was measured.
         """
         from contender.adapters.tracking import Tracking
 
         self._require_servable(release)
         tracking = Tracking(self.spec.name)
-        manifest = self.settings.releases / self.spec.name / release.version / MANIFEST
+        manifest = self._manifest(release.version)
         with decisions.transaction(run.log_path) as log:
-            moved = self._moved(run, log, manifest)
-            measured = (release.evidence.reference, release.evidence.reference_digest)
-            self._require_approved(run, log, release)
-            if not moved and run.reference(run.champion(log)) != measured:
-                return None
-            release = release.model_copy(update={"decision_hash": self._basis(run, log, release).hash})
+            begun, basis = self._begun(run, log, manifest), log.basis(run.context["run_id"], run.subject)
+            if begun is not None and basis is not None and begun.decision_hash == basis.hash:
+                release = begun
+            else:
+                self._require_approved(run, log, release)
+                measured = (release.evidence.reference, release.evidence.reference_digest)
+                if begun is None and run.reference(run.champion(log)) != measured:
+                    return None
+                release = release.model_copy(update={"decision_hash": self._basis(run, log, release).hash})
             _write(manifest, release)
             tracking.log_manifest(tracking.version(release.version), release.facts())
-            if not moved:
+            if begun is None:
                 self._record_found(run, log, release)
                 tracking.set_alias(naming.CHAMPION, release.version)
             log.append(run.decision("promotion", release.verdict, release.evidence, reasons=_reasons(release)))
-        return {
-            "version": release.version, "alias": naming.CHAMPION, "manifest": str(manifest),
-            "manifest_digest": digest_of(release.facts()),
-        }  # fmt: skip
+        return release
 
-    def _moved(self, run: Evaluation, log: decisions.Log, manifest: Path) -> bool:
-        """Whether an attempt of this run moved the alias here: it wrote the manifest, which names its decision.
+    def _manifest(self, version: str) -> Path:
+        return self.settings.releases / self.spec.name / version / MANIFEST
+
+    def _begun(self, run: Evaluation, log: decisions.Log, manifest: Path) -> Release | None:
+        """What an attempt of this run released that moved the alias here: its manifest names a decision of this run.
 
         An alias that somebody else put here, by hand or in another run, is not this run's doing.
         """
         from contender.adapters.tracking import Tracking
 
         champion, newest = Tracking(self.spec.name).aliased(naming.CHAMPION), run.newest_promotion(log.records)
-        if champion is None or champion.version != self.fitted["version"] or not manifest.exists():
-            return False
         by_another = newest is not None and newest.subject == run.subject and newest.run != run.context["run_id"]
-        written = json.loads(manifest.read_bytes()).get("decision_hash")
-        return not by_another and any(
-            (record.hash, record.run, record.subject) == (written, run.context["run_id"], run.subject)
-            for record in log.records
-        )
+        if champion is None or champion.version != self.fitted["version"] or by_another or not manifest.exists():
+            return None
+        written = json.loads(manifest.read_bytes())
+        about = (written.get("decision_hash"), run.context["run_id"], run.subject)
+        mine = any((record.hash, record.run, record.subject) == about for record in log.records)
+        return Release.model_validate(written) if mine else None
 
     def _release(self, run: Evaluation, evidence: Evidence, verdict: Verdict) -> Release:
         from contender.adapters.revision import lock_digest
