@@ -222,6 +222,14 @@ def test_override_taken_up_twice_is_on_record_once(tiny: Tiny) -> None:
     assert kinds(tiny, made) == ["look", "decision", "override"]
 
 
+def test_override_is_not_followed_again_on_other_evidence(tiny: Tiny) -> None:
+    made = overridden(tiny, AGREED, minimum_improvement=0.5)
+    assert made.decide() == "gate.promote"
+    with pytest.raises(OverrideRefused, match=r"given on other evidence.*trigger a run with the override anew"):
+        made.decide(label_coverage=0.5)
+    assert [record.verdict for record in records(tiny.home, "overridden")] == [None, "hold", "promote", "hold"]
+
+
 def test_override_without_a_name_is_refused_after_the_gates_decision(tiny: Tiny) -> None:
     made = overridden(tiny, AGREED)
     made.chain.user = ""

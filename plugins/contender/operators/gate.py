@@ -71,6 +71,7 @@ class GateDecide(BaseBranchOperator, ModelOperator):
         verdict = run.decide(evidence)
         if override := given_override(context):
             require_may_override(override, evidence, self.spec.gate.require_image)
+            require_given_on(override, verdict.evidence_digest, run)
             verdict = verdict.model_copy(update={"override": override})
             decisions.append(run.log_path, run.decision(
                 "override", verdict, evidence, followed=override.verdict, reasons=(override.reason,), actor=override.by
@@ -112,6 +113,26 @@ def given_override(context: Context) -> Override | None:
             next_step="trigger the run in the UI or by the REST API, logged in",
         )
     return Override.model_validate({"verdict": verdict, "reason": reason.strip(), "by": by})
+
+
+def require_given_on(override: Override, evidence_digest: str, run: Evaluation) -> None:
+    """Refuse to follow a person's word on other evidence than the one that it was first followed on.
+
+    Raises:
+        OverrideRefused: The run's override is on record of this challenger with other evidence.
+    """
+    said = ("override", override.by, override.verdict, (override.reason,))
+    for record in decisions.verify(run.log_path):
+        about = (record.run, record.subject) == (run.context["run_id"], run.subject)
+        given = (record.kind, record.actor, record.verdict, record.reasons) == said
+        if about and given and record.evidence_digest != evidence_digest:
+            raise OverrideRefused(
+                "the override was given on other evidence",
+                where="parameter override",
+                expected=f"evidence {record.evidence_digest[:12]}, as in record {record.sequence} of the decision log",
+                got=f"evidence {evidence_digest[:12]}",
+                next_step="trigger a run with the override anew; the gate's own decision is on record",
+            )
 
 
 def require_may_override(override: Override, evidence: Evidence, require_image: bool) -> None:
