@@ -30,6 +30,11 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
+def comparison_seed(challenger: str, reference: str, holdout: str) -> int:
+    """Seed of a comparison's resamples, from the three digests alone: nobody draws again until the draw is lucky."""
+    return int(digest_of([challenger, reference, holdout])[:16], 16)
+
+
 @dataclass(frozen=True)
 class Evaluation:
     """One challenger of one run.
@@ -125,10 +130,11 @@ class Evaluation:
         (reference, reference_digest), holdout_digest = self.reference(champion), digest(rows)
         look = self._look(challenger.digest, reference_digest, holdout_digest)
         holdout, contaminated = self._holdout(tracking, challenger, champion, training, rows)
-        checks = self_test(holdout, policy, reference=reference, seed=self.spec.seed)
+        seed = comparison_seed(challenger.digest, reference_digest, holdout_digest)
+        checks = self_test(holdout, policy, reference=reference, seed=seed)
         require_passed(checks, f"{self.spec.name} {self.subject}")
         evidence = measure(
-            holdout, policy, reference=reference, holdout_digest=holdout_digest, seed=self.spec.seed, look=look,
+            holdout, policy, reference=reference, holdout_digest=holdout_digest, seed=seed, look=look,
             label_coverage=self.label_coverage, contaminated=contaminated, challenger_digest=challenger.digest,
             reference_digest=reference_digest,
         ).model_copy(update={"self_test": checks, "policy_digest": self.policy_digest})  # fmt: skip
