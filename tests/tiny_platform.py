@@ -126,11 +126,12 @@ class Run:
         """`gate.measure`."""
         return dict(self.chain.call(self.dag, "gate.measure", **self.made))
 
-    def decide(self, *, proof: Any = None, **changed: Any) -> str:
-        """`gate.decide` on the evidence measured, with some of it changed."""
+    def decide(self, *, proof: Any = None, built: Any = None, **changed: Any) -> str:
+        """`gate.decide` on the evidence measured, with some of it changed; the proof is of the image built, if any."""
         evidence = {**self.chain.returned.get("gate.measure", {}), **changed}
         return str(self.chain.call(
-            self.dag, "gate.decide", **self.made, evidence=evidence, proof=proof, skipped="no engine"
+            self.dag, "gate.decide", **self.made, evidence=evidence, proof=proof, built=built or proof,
+            skipped="no engine",
         ))  # fmt: skip
 
     @property

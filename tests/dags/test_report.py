@@ -24,7 +24,7 @@ def written(platform: Trained, bag: Any, **changed: Any) -> Chain:
     returned = platform.returned
     run = Evaluation(SPEC, chain.context("gate.decide"), returned["train.assemble"], returned["train.fit"])
     measured = Evidence.model_validate(returned["gate.measure"])
-    evidence = run.with_image(measured, None, "no engine").model_copy(update=changed)
+    evidence = run.with_image(measured, None, None, "no engine").model_copy(update=changed)
     task = bag.dags["flight_delay_train"].task_dict["gate.decide"]
     write_report(task, run, evidence, decide(evidence, SPEC.gate))
     return chain

@@ -164,6 +164,15 @@ def test_proof_of_another_model_is_left_out(tiny: Tiny) -> None:
     assert (evidence["image"], evidence["image_skipped"]) == (None, "no engine")
 
 
+@pytest.mark.parametrize("built", [{"digest": "sha256:2"}, {"digest": ""}], ids=["another", "none"])
+def test_proof_of_another_image_than_was_built_is_left_out(tiny: Tiny, built: dict[str, str]) -> None:
+    tiny.better.measure()
+    proof = {"image": "i", "digest": "sha256:1", "model_digest": tiny.better.made["fitted"]["model_digest"],
+             "answered": 20, "largest_difference": 0.0, "size_mb": 1.0}  # fmt: skip
+    tiny.better.decide(proof=proof, built=built)
+    assert tiny.better.decided["evidence"]["image"] is None
+
+
 def test_proof_of_this_model_is_part_of_the_evidence_and_on_record(tiny: Tiny) -> None:
     tiny.better.measure()
     proof = {"image": "i", "digest": "sha256:1", "model_digest": tiny.better.made["fitted"]["model_digest"],

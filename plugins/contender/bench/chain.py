@@ -81,21 +81,21 @@ class Chain:
             for number in planned
         ]  # fmt: skip
         fitted = self.call(dag, "train.fit", trials=tried, assembled=assembled)
-        proof, skipped = self._image(dag, fitted)
+        built, proof, skipped = self._image(dag, fitted)
         evidence = self.call(dag, "gate.measure", assembled=assembled, fitted=fitted)
         branch = self.call(dag, "gate.decide", assembled=assembled, fitted=fitted, evidence=evidence, proof=proof,
-                           skipped=skipped)  # fmt: skip
+                           built=built, skipped=skipped)  # fmt: skip
         if branch == "gate.promote":
             self.call(dag, "promote.release", assembled=assembled, materialised=materialised, fitted=fitted,
                       evidence=self.pushed["gate.decide", "evidence"], approval=None,
                       verdict=self.pushed["gate.decide", "verdict"])  # fmt: skip
         return str(branch).removeprefix("gate.")
 
-    def _image(self, dag: Any, fitted: Any) -> tuple[Any, str]:
+    def _image(self, dag: Any, fitted: Any) -> tuple[Any, Any, str]:
         from airflow.sdk.exceptions import AirflowSkipException
 
         try:
             built = self.call(dag, "image.build", fitted=fitted)
         except AirflowSkipException as error:
-            return None, str(error)
-        return self.call(dag, "image.prove", fitted=fitted, built=built), ""
+            return None, None, str(error)
+        return built, self.call(dag, "image.prove", fitted=fitted, built=built), ""

@@ -118,7 +118,7 @@ def _train(spec: ModelSpec, doc: str | None) -> DAG:
             measure = GateMeasure(task_id="measure", spec=spec, assembled=assemble.output, fitted=fit.output)
             decide = GateDecide(
                 task_id="decide", spec=spec, assembled=assemble.output, fitted=fit.output, evidence=measure.output,
-                proof=_optional(prove), skipped=_optional(image, SKIPPED),
+                proof=_optional(prove), built=_optional(image), skipped=_optional(image, SKIPPED),
                 trigger_rule=TriggerRule.NONE_FAILED,  # without an engine the image tasks are skipped
             )  # fmt: skip
             verdicts = {name: EmptyOperator(task_id=name) for name in ("promote", "hold", "reject")}

@@ -197,17 +197,19 @@ class Evaluation:
         )  # fmt: skip
         return holdout, contaminated
 
-    def with_image(self, evidence: Evidence, proof: Any, skipped: Any) -> Evidence:
+    def with_image(self, evidence: Evidence, proof: Any, built: Any, skipped: Any) -> Evidence:
         """Add what is known of the image.
 
         Args:
             evidence: Of this challenger.
-            proof: What `ImageProve` returned, or nothing. One of another model is left out: a task that is skipped
-                when it is run again leaves its old result behind.
+            proof: What `ImageProve` returned, or nothing. One of another model, or of another image than the one built,
+                is left out: a task that is skipped when it is run again leaves its old result behind.
+            built: What `ImageBuild` returned, or nothing.
             skipped: What `ImageBuild` left where it found no engine, or nothing.
         """
         image = ImageProof.model_validate(proof) if proof else None
-        if image is not None and image.model_digest != self.fitted["model_digest"]:
+        mine = (self.fitted["model_digest"], built["digest"] if built else "")
+        if image is not None and (image.model_digest, image.digest) != mine:
             image = None
         why = "" if image else str(skipped or "the image tasks did not run")
         no_engine = image is None and bool(skipped)

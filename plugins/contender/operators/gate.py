@@ -49,24 +49,26 @@ class GateDecide(BaseBranchOperator, ModelOperator):
         fitted: What `TrainFit` returned (templated).
         evidence: What `GateMeasure` returned (templated).
         proof: What `ImageProve` returned, or nothing (templated).
+        built: What `ImageBuild` returned, or nothing (templated).
         skipped: Why there is no image, or nothing (templated).
     """
 
-    template_fields: Sequence[str] = ("assembled", "fitted", "evidence", "proof", "skipped")
+    template_fields: Sequence[str] = ("assembled", "fitted", "evidence", "proof", "built", "skipped")
     operator_extra_links = (ReportLink(),)
     ui_color = COLOUR
 
     def __init__(
-        self, *, assembled: Any, fitted: Any, evidence: Any, proof: Any = None, skipped: Any = None, **kwargs: Any
-    ) -> None:
+        self, *, assembled: Any, fitted: Any, evidence: Any, proof: Any = None, built: Any = None, skipped: Any = None,
+        **kwargs: Any,
+    ) -> None:  # fmt: skip
         super().__init__(**kwargs)
         self.assembled, self.fitted, self.evidence = assembled, fitted, evidence
-        self.proof, self.skipped = proof, skipped
+        self.proof, self.built, self.skipped = proof, built, skipped
 
     def choose_branch(self, context: Context) -> str:
         """The task of the verdict that is followed: `gate.promote`, `gate.hold` or `gate.reject`."""
         run = Evaluation(self.spec, context, self.assembled, self.fitted)
-        evidence = run.with_image(Evidence.model_validate(self.evidence), self.proof, self.skipped)
+        evidence = run.with_image(Evidence.model_validate(self.evidence), self.proof, self.built, self.skipped)
         run.require_current(evidence)
         verdict = run.decide(evidence)
         if override := given_override(context):
