@@ -258,13 +258,24 @@ class Evaluation:
         return next((record for record in reversed(records) if record.kind == "promotion"), None)
 
     def decide(self, evidence: Evidence) -> Verdict:
-        """Decide from the evidence alone, and put the decision on record."""
+        """Decide from the evidence alone, and put the decision on record.
+
+        Where the gate's newest decision of this run says the same, it stands, whatever people said to it since.
+        """
         from contender.stages.gate.rules import decide
 
         verdict = decide(evidence, self.spec.gate)
         for reason in verdict.reasons:
             log.info("%s: %s", verdict.verdict, reason)
-        decisions.append(self.log_path, self.decision("decision", verdict, evidence))
+        said = self.decision("decision", verdict, evidence)
+        with decisions.transaction(self.log_path) as records:
+            about = (said.kind, said.run, said.subject, said.actor)
+            own = [
+                record for record in records.records
+                if (record.kind, record.run, record.subject, record.actor) == about
+            ]  # fmt: skip
+            if not own or not own[-1].decision().says_the_same(said):
+                records.append(said)
         return verdict
 
     def decision(
