@@ -188,7 +188,8 @@ class Evaluation:
             {role: lineages(tracking, version) for role, version in known.items()},
         )  # fmt: skip
         if lacking:
-            contaminated = f"the champion needs columns that the holdout lacks: {some(lacking)}; keep them in the spec"
+            needs = f"the champion needs columns that the holdout lacks: {some(lacking)}; keep them in the spec"
+            contaminated = "; ".join(filter(None, (contaminated, needs)))
         holdout = Holdout(
             task=self.spec.task, labels=rows[self.spec.label], reference=reference,
             challenger=train.scores(new.content, train.inputs(rows, new.columns)),
