@@ -55,9 +55,11 @@ def asking(approval: str = "on_promote", verdict: Verdict = VERDICT) -> Any:
     return task
 
 
-def shown(field: str, task: Any, verdict: Verdict, links: Mapping[str, str] = LINKS) -> list[str]:
+def shown(
+    field: str, task: Any, verdict: Verdict, links: Mapping[str, str] = LINKS, evidence: Evidence = EVIDENCE
+) -> list[str]:
     """What the person who is asked sees, line by line."""
-    seen = {"evidence": EVIDENCE.facts(), "verdict": verdict.facts()}
+    seen = {"evidence": evidence.facts(), "verdict": verdict.facts()}
     ti = SimpleNamespace(xcom_pull=lambda task_ids, key: links.get(task_ids) if "_link_" in key else seen[key])
     text = task.dag.get_template_env().from_string(getattr(task, field)).render(ti=ti, task=task)
     return [line for line in str(text).splitlines() if line.strip()]
@@ -123,6 +125,17 @@ def test_request_shows_an_override_first(approve: Any) -> None:
     body = shown("body", approve, held)
     assert body[0] == "**Override by Ada: promote**, agreed in June"
     assert body[1].startswith("The gate says **hold**")
+
+
+def test_request_has_names_and_reasons_as_text_that_breaks_no_table(approve: Any) -> None:
+    override = Override(verdict="promote", reason="# agreed **in** [June](x)", by="A|da")
+    finding = Finding(rule="slices", verdict="hold", reason="origin <b>a|b</b> is worse")
+    said = VERDICT.model_copy(update={"verdict": "hold", "override": override, "findings": (finding,)})
+    sliced = SliceFigures(column="origin", value="a|b", rows=9, clusters=1, not_enough="few | rows")
+    body = shown("body", approve, said, evidence=EVIDENCE.model_copy(update={"slices": (sliced,)}))
+    assert body[0] == r"**Override by A\|da: promote**, \# agreed \*\*in\*\* \[June\]\(x\)"
+    assert r"| origin a\|b | 9 | few \| rows | |" in body
+    assert r"- origin &lt;b&gt;a\|b&lt;/b&gt; is worse" in body
 
 
 def test_request_to_confirm_says_what(approve: Any) -> None:

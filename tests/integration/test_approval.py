@@ -13,6 +13,7 @@ import requests
 
 from contender.client.airflow_api import AirflowApi, AirflowRefused
 from contender.core import decisions
+from contender.core.markdown import plain
 from contender.embedded import processes, screenshot
 from contender.embedded.lifecycle import Platform, bring_up, take_down
 from tests.integration.test_backfill import wait_until
@@ -217,7 +218,7 @@ def test_request_for_approval_shows_figures_intervals_and_reasons(
         assert f"| {metric} | {evidence['challenger'][metric]['value']:.4f} | " in body, body
         assert f"{better['low']:+.4f} to {better['high']:+.4f} |" in body, body
     for finding in api.xcom(DAG, run, "gate.decide", "verdict")["findings"]:
-        assert f"- {finding['reason']}" in body
+        assert f"- {plain(finding['reason'])}" in body
     assert "[Decision report](" in body
     assert f"[Plots in MLflow]({platform.mlflow_url}/#/experiments/" in body
     assert list(request["params"]) == ["comment"]

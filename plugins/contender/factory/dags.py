@@ -10,6 +10,7 @@ from airflow.sdk import DAG, Asset, Label, Param, TaskGroup, TriggerRule, XComAr
 
 from contender.core import naming
 from contender.core.errors import SpecError
+from contender.core.markdown import plain
 from contender.core.spec import ModelSpec
 from contender.factory.retries import RETRIES
 from contender.operators.approval import BODY, SUBJECT
@@ -99,7 +100,10 @@ def _train(spec: ModelSpec, doc: str | None) -> DAG:
         ),
         "override": override_param(),
     }  # fmt: skip
-    with _dag(spec, "train", doc, params=params, render_template_as_native_obj=True) as dag:
+    filters = {"plain": plain}  # for what people wrote, in the request for approval
+    with _dag(
+        spec, "train", doc, params=params, render_template_as_native_obj=True, user_defined_filters=filters
+    ) as dag:
         with TaskGroup("data", tooltip="Validate what the source delivers, then load what passed"):
             validate = DataValidate(task_id="validate", spec=spec, **ONE_AT_A_TIME)
             load = DataLoad(task_id="load", spec=spec, **ONE_AT_A_TIME, validated=validate.output)

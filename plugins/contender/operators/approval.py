@@ -13,28 +13,28 @@ BODY = """\
 {% macro interval(figure) %}{% if figure.low is none %}none{% else %}{{ '%+.4f' % figure.low }} to \
 {{ '%+.4f' % figure.high }}{% endif %}{% endmacro %}\
 {% if said.override %}\
-**Override by {{ said.override.by }}: {{ said.override.verdict }}**, {{ said.override.reason }}
+**Override by {{ said.override.by | plain }}: {{ said.override.verdict }}**, {{ said.override.reason | plain }}
 
 {% endif %}\
 The gate says **{{ said.verdict }}**: {{ seen.rows }} rows in {{ seen.clusters }} clusters of the holdout, look \
 {{ seen.look }} at it, alpha {{ '%.4g' % seen.alpha }}.
 
-| metric | challenger | {{ seen.reference }} | improvement | interval |
+| metric | challenger | {{ seen.reference | plain }} | improvement | interval |
 |---|---|---|---|---|
 {% for metric, better in seen.improvement.items() -%}
-| {{ metric }} | {{ '%.4f' % seen.challenger[metric].value }} | {{ '%.4f' % seen.champion[metric].value }} \
+| {{ metric | plain }} | {{ '%.4f' % seen.challenger[metric].value }} | {{ '%.4f' % seen.champion[metric].value }} \
 | {{ '%+.4f' % better.value }} | {{ interval(better) }} |
 {% endfor %}
 {% for slice in seen.slices %}{% if loop.first -%}
 | slice | rows | improvement | interval |
 |---|---|---|---|
 {% endif -%}
-| {{ slice.column }} {{ slice.value }} | {{ slice.rows }} | {% if slice.improvement -%}
+| {{ slice.column | plain }} {{ slice.value | plain }} | {{ slice.rows }} | {% if slice.improvement -%}
 {{ '%+.4f' % slice.improvement.value }} | {{ interval(slice.improvement) }} |
-{%- else %}{{ slice.not_enough }} | |{% endif %}
+{%- else %}{{ slice.not_enough | plain }} | |{% endif %}
 {% endfor %}
 {% for finding in said.findings -%}
-- {{ finding.reason }}
+- {{ finding.reason | plain }}
 {% endfor %}
 {% set page = ti.xcom_pull(task_ids='train.fit', key='_link_MlflowRunLink') -%}
 {% set report = ti.xcom_pull(task_ids='gate.decide', key='_link_ReportLink') -%}

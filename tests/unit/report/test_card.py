@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contender.stages.report.card import CUT, LIMIT, card, description, plain
+from contender.core.markdown import plain
+from contender.stages.report.card import CUT, LIMIT, card, description
 from tests.unit.report.reports import bare, full, provenance, record
 
 OVERRIDE = record("override", 2, actor="alice", verdict="promote", reasons=("accepted | <b>for now</b>",))

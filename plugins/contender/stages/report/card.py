@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 
+from contender.core.markdown import code, plain
 from contender.stages.report.facts import Report
 from contender.stages.report.page import environment
 
@@ -14,8 +15,6 @@ LISTED = 5
 # The registry's database takes no longer description.
 LIMIT = 5000
 CUT = "\n\n*Cut here: the whole card is `model_card.md` among the artefacts of the version's run.*\n"
-# Characters that mean something in Markdown. `_` and `-` inside words mean nothing and stay readable.
-MARKS = re.compile(r"([\\`*\[\]{}()#+!|~$])")
 
 
 def card(report: Report, address: str = "") -> str:
@@ -43,15 +42,3 @@ def description(text: str) -> str:
     if len(text) <= LIMIT:
         return text
     return text[: LIMIT - len(CUT)].rsplit("\n", 1)[0] + CUT
-
-
-def plain(value: object) -> str:
-    """Text that is nothing but text in Markdown, on one line."""
-    line = " ".join(str(value).split())
-    return MARKS.sub(r"\\\1", line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;"))
-
-
-def code(value: object) -> str:
-    """Text as code."""
-    line = " ".join(str(value).split())
-    return "`" + line.replace("`", "'") + "`"
