@@ -13,6 +13,7 @@ from contender.core.errors import ChampionUnrecorded, EvidenceStale, OverrideRef
 from contender.core.evidence import Finding, Verdict
 from contender.core.interval import Interval
 from contender.operators.evaluation import Evaluation
+from contender.operators.train import read_training_set
 from tests.tiny_platform import MODEL, Run, Tiny, champion, manifest, records, run
 
 AGREED = "promote: agreed with the airline in June"
@@ -284,6 +285,31 @@ def test_release_needs_the_approval_of_this_evidence_on_record_where_one_is_aske
     approve(made, made.decided["verdict"]["evidence_digest"])
     made.release(approval=said)
     assert champion(tiny.home) == "2"
+
+
+def test_gate_cleared_after_an_approval_says_the_same_once(tiny: Tiny) -> None:
+    tiny.better.measure()
+    tiny.better.decide()
+    approve(tiny.better, tiny.better.decided["verdict"]["evidence_digest"])
+    tiny.better.decide()
+    assert [record.actor for record in records(tiny.home, "second")] == ["airflow:manual", "airflow:manual", "Ada"]
+
+
+def test_another_seed_in_the_spec_draws_the_same_resamples(tiny: Tiny) -> None:
+    again = tiny.better.spec.model_copy(update={"seed": 77})
+    context = tiny.better.chain.context("gate.measure")
+    assert Evaluation(again, context, **tiny.better.made).measure().facts() == tiny.better.measure()
+
+
+def test_champion_that_needs_a_dropped_column_hides_no_other_contamination(tiny: Tiny) -> None:
+    made, tracking = run("other", "b"), Tracking(MODEL)
+    training, _ = read_training_set(MODEL, made.made["assembled"])
+    about = Evaluation(made.spec, made.chain.context("gate.measure"), **made.made)
+    versions = tracking.version(made.made["fitted"]["version"]), tracking.version("1")
+    _, void = about._holdout(tracking, *versions, training, training.drop(columns="x_a"))
+    seen, _, needs = void.partition("; the champion needs columns")
+    assert seen
+    assert needs.startswith(" that the holdout lacks: x_a")
 
 
 def test_loser_that_nobody_approved_where_one_is_asked_for_takes_no_second_look(tiny: Tiny) -> None:
