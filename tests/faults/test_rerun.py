@@ -74,6 +74,7 @@ def arguments(chain: Chain, task: str) -> dict[str, Any]:
             "fitted": came["train.fit"],
             "evidence": came["gate.measure"],
             "proof": None,
+            "built": None,
             "skipped": chain.pushed["gate.decide", "evidence"]["image_skipped"],
         },
         "train.trial": lambda: {"map_index": 0, "trial": 0, "assembled": came["train.assemble"]},
