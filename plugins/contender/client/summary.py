@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+REPORT = "_link_ReportLink"  # under which the task's link to the decision's report is kept
 # Which values of which tasks the summary speaks of.
 WANTED = (
     ("data.validate", "return_value"),
@@ -14,6 +15,7 @@ WANTED = (
     ("train.fit", "return_value"),
     ("gate.measure", "return_value"),
     ("gate.decide", "verdict"),
+    ("gate.decide", REPORT),
     ("image.build", "skipped"),
     ("image.prove", "return_value"),
     ("promote.release", "return_value"),
@@ -45,6 +47,7 @@ def summary(values: Mapping[tuple[str, str], Any]) -> str:
         *_evidence(facts.get("gate.measure")),
         *_image(facts.get("image.prove"), values.get(("image.build", "skipped"))),
         *_verdict(facts.get("gate.decide")),
+        *_report(values.get(("gate.decide", REPORT))),
         *_release(facts.get("promote.release")),
     ]
     if absent:
@@ -115,7 +118,14 @@ def _evidence(measured: Facts | None) -> list[str]:
         lines.append(_line("", f"  slices     not enough data: {_some(little)}"))
     if measured.get("contaminated"):
         lines.append(_line("", f"  void: {measured['contaminated']}"))
+    if checks := measured.get("self_test"):
+        passed = sum(bool(check["passed"]) for check in checks)
+        lines.append(_line("self-test", f"{passed} of {len(checks)} passed: {_some([one['name'] for one in checks])}"))
     return lines
+
+
+def _report(link: Any) -> list[str]:
+    return [_line("report", f"{link}   (after logging in to Airflow)")] if link else []
 
 
 def _verdict(decided: Facts | None) -> list[str]:

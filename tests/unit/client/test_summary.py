@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from contender.client.summary import summary
+from contender.client.summary import REPORT, summary
 
 
 def values(**changed: Any) -> dict[tuple[str, str], Any]:
@@ -21,6 +21,7 @@ def values(**changed: Any) -> dict[tuple[str, str], Any]:
             {"column": "origin", "value": "EWR", "not_enough": ""},
             {"column": "origin", "value": "LGA", "not_enough": "34 rows"},
         ],
+        "self_test": [{"name": "permuted labels", "passed": True}, {"name": "injected leak", "passed": False}],
     }
     found: dict[str, Any] = {
         "data.validate": {"interval": "2013-06-01/2013-07-01", "tables": {"flights": flights}},
@@ -47,10 +48,17 @@ def values(**changed: Any) -> dict[tuple[str, str], Any]:
     return {(name, keys.get(name, "return_value")): value for name, value in found.items() if value is not None}
 
 
+def test_summary_report_is_told_where_there_is_one() -> None:
+    text = summary({**values(), ("gate.decide", REPORT): "http://127.0.0.1:8080/contender/reports/m/x.html"})
+    assert "report       http://127.0.0.1:8080/contender/reports/m/x.html" in text
+    assert "report" not in summary(values())
+
+
 def test_summary_promoted_run_has_every_topic() -> None:
     text = summary(values())
     for part in (
         "28,243 rows validated, 2 quarantined, 1 warnings",
+        "1 of 2 passed: permuted labels, injected leak",
         "brought in: flights 2013-01, flights 2013-02, flights 2013-03, flights 2013-04 and 2 more",
         "origin_weather 2,160",
         "120,000 rows of a/b",
