@@ -120,7 +120,7 @@ def _bytes(text: str) -> bytes:
 
 def _coded(rows: pd.DataFrame, name: str) -> tuple[npt.NDArray[np.int64], list[str]]:
     """For each row the place of its value's text among the column's different values, and these texts."""
-    codes, values = pd.factorize(_column(rows, name))
+    codes, values = _factorised(_column(rows, name))
     if (codes < 0).any():
         at = np.flatnonzero(codes < 0)
         raise DataError(
@@ -131,6 +131,17 @@ def _coded(rows: pd.DataFrame, name: str) -> tuple[npt.NDArray[np.int64], list[s
             next_step=f"mend what computes {name}: a row that cannot be told from others cannot be kept apart",
         )
     return codes.astype(np.int64), [_text(value) for value in values]
+
+
+def _factorised(column: Any) -> tuple[Any, Iterable[Any]]:
+    """As `pd.factorize`, which reads texts only up to their first NUL character, so that two may pass for one."""
+    if pd.api.types.is_numeric_dtype(column) or pd.api.types.is_datetime64_any_dtype(column):
+        return pd.factorize(column)
+    places: dict[Any, int] = {}
+    absent = column.isna()
+    return np.array(
+        [-1 if gone else places.setdefault(value, len(places)) for value, gone in zip(column, absent, strict=True)]
+    ), places
 
 
 def _column(rows: pd.DataFrame, name: str) -> Any:
