@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 import pytest
 
 from contender.adapters.containers import Engine, context_tar, reach
-from contender.adapters.served import Served
+from contender.adapters.served_answers import Served
 from contender.core.errors import EngineUnavailable, ImageFailed
 from contender.stages import image
 

@@ -12,7 +12,9 @@ from typing import Protocol
 
 import docker
 
-from contender.adapters.served import GONE, READY_SECONDS, TAIL, Served, gone, proof, serve
+from contender.adapters.engine_calls import GONE, TAIL, gone
+from contender.adapters.served import READY_SECONDS, proof, serve
+from contender.adapters.served_answers import Served
 from contender.core.errors import EngineUnavailable, ImageFailed
 
 log = logging.getLogger(__name__)
