@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from contender.embedded import processes, screenshot
-from contender.embedded.lifecycle import Platform, bring_up, take_down
+from contender.embedded import screenshot
+from contender.embedded.lifecycle import Platform
+from tests.integration.live import live
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -29,16 +30,8 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     except screenshot.NoBrowser as missing:
         pytest.skip(str(missing))
     home = tmp_path_factory.mktemp("browser")
-    try:
-        started = bring_up(home, print)
-        with contextlib.closing(started.api()) as api:
-            wait_until(lambda: api.dag(DAG) is not None, 60)
-            assert api.import_errors() == []
-            api.unpause(DAG)
+    with live(home, DAG) as started:
         yield started
-    finally:
-        take_down(home, print)
-        assert processes.survivors(home) == []
 
 
 @pytest.fixture

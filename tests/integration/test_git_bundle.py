@@ -14,9 +14,9 @@ import pytest
 
 from contender.client.airflow_api import AirflowApi
 from contender.core.settings import CHECKOUT
-from contender.embedded import processes
 from contender.embedded.environment import BUNDLES
-from contender.embedded.lifecycle import Platform, bring_up, take_down
+from contender.embedded.lifecycle import Platform
+from tests.integration.live import NO_ENGINE, live
 from tests.integration.test_approval import DAG, ENDED, RUN_SECONDS, answered, asked, instance
 from tests.integration.test_backfill import wait_until
 
@@ -85,18 +85,11 @@ def platform(repository: Repository, tmp_path_factory: pytest.TempPathFactory) -
     source = {"repo_url": str(repository.bare), "tracking_ref": "main", "subdir": "dags", "refresh_interval": 2}
     bundle = {"name": "models", "classpath": "airflow.providers.git.bundles.git.GitDagBundle", "kwargs": source}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("DOCKER_HOST", "tcp://127.0.0.1:1")
+        patch.setenv("DOCKER_HOST", NO_ENGINE)
         patch.setenv("AIRFLOW__LOGGING__LOGGING_LEVEL", "INFO")  # what a model prints is no warning
         patch.setenv(BUNDLES, json.dumps([bundle]))
-        try:
-            started = bring_up(home, print)
-            with contextlib.closing(started.api()) as api:
-                wait_until(lambda: api.dag(DAG) is not None, SEEN_SECONDS)
-                api.unpause(DAG)
+        with live(home, DAG, SEEN_SECONDS) as started:
             yield started
-        finally:
-            take_down(home, print)
-            assert processes.survivors(home) == []
 
 
 @pytest.fixture(scope="module")

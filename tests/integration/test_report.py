@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from contender.embedded import processes, screenshot
-from contender.embedded.lifecycle import Platform, bring_up, take_down
+from contender.embedded import screenshot
+from contender.embedded.lifecycle import Platform
+from tests.integration.live import NO_ENGINE, live
 from tests.integration.test_backfill import wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
@@ -27,16 +28,9 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
         pytest.skip(str(missing))
     home = tmp_path_factory.mktemp("report")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("DOCKER_HOST", "tcp://127.0.0.1:1")
-        try:
-            started = bring_up(home, print)
-            with contextlib.closing(started.api()) as api:
-                wait_until(lambda: api.dag(DAG) is not None, 60)
-                api.unpause(DAG)
+        patch.setenv("DOCKER_HOST", NO_ENGINE)
+        with live(home, DAG) as started:
             yield started
-        finally:
-            take_down(home, print)
-            assert processes.survivors(home) == []
 
 
 @pytest.fixture(scope="module")

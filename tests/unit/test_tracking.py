@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
 from matplotlib.figure import Figure
-from mlflow import MlflowClient
 from onnx import TensorProto, helper
 
 from contender.adapters import tracking as module
@@ -31,22 +29,6 @@ def onnx(bias: float) -> bytes:
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
     return bytes(model.SerializeToString())
-
-
-@pytest.fixture(scope="module")
-def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An empty database of MLflow: making one takes seconds, copying it none."""
-    path = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
-    MlflowClient(tracking_uri=f"sqlite:///{path}").search_experiments()
-    return path
-
-
-@pytest.fixture
-def tracking(database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Tracking:
-    shutil.copy(database, tmp_path / "mlflow.db")
-    monkeypatch.setenv("CONTENDER_HOME", str(tmp_path))
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'mlflow.db'}")
-    return Tracking("toy")
 
 
 EXAMPLE = pd.DataFrame({"x": [1.0, 2.0]})

@@ -36,20 +36,8 @@ def _rows(interval: Interval) -> pd.DataFrame:
 TRAINED, HOLDOUT = _rows(TRAIN), _rows(WINDOW)
 
 
-@pytest.fixture(scope="module")
-def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An empty database of MLflow: making one takes seconds, copying it none."""
-    path = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
-    MlflowClient(tracking_uri=f"sqlite:///{path}").search_experiments()
-    return path
-
-
 @pytest.fixture
-def tracking(database: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Tracking:
-    shutil.copy(database, tmp_path / "mlflow.db")
-    monkeypatch.setenv("CONTENDER_HOME", str(tmp_path))
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'mlflow.db'}")
-    tracking = Tracking("toy")
+def tracking(tracking: Tracking) -> Tracking:
     tracking.client.create_registered_model("toy")
     return tracking
 
