@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import keyword
+import re
+from collections.abc import Iterable
+
 CHAMPION = "champion"
 CHALLENGER = "challenger"
 
@@ -45,3 +49,36 @@ def served_name(network: str, model: str) -> str:
 def image_repository(model: str) -> str:
     """Repository part of the image name; OCI names take no underscores at their ends, dashes are customary."""
     return f"contender/{model.replace('_', '-')}"
+
+
+# What the platform's own columns are called; a source's column of that name gets an underscore.
+RESERVED = frozenset(
+    {
+        EVENT_TIME, KNOWN_AT, DUE_AT, "example_id", "label_known_at", "day", "slice", "interval_start", "row", "naive",
+        "month", "request", "version", "quarantine_reason",
+    }
+)  # fmt: skip
+LONGEST = 63
+
+
+def identifiers(headers: Iterable[str]) -> list[str]:
+    """Column names for the headers of a source, in their order: lower case, words joined by underscores.
+
+    A name that Python or the platform has taken gets an underscore behind it, one that begins with a digit or is
+    empty a `c` before it, and one that another header had first a number.
+
+    >>> identifiers(["Mean radius (mm)", "class", "2nd", "x", "X"])
+    ['mean_radius_mm', 'class_', 'c_2nd', 'c_x', 'c_x_2']
+    """
+    found: list[str] = []
+    for header in headers:
+        name = re.sub(r"[^a-z0-9]+", "_", str(header).lower()).strip("_")[: LONGEST - 6]
+        if len(name) < 2 or not name[0].isalpha():  # noqa: PLR2004  an identifier has two characters or more
+            name = f"c_{name}" if name else "column"
+        if keyword.iskeyword(name) or name in RESERVED:
+            name += "_"
+        unique, number = name, 2
+        while unique in found:
+            unique, number = f"{name}_{number}", number + 1
+        found.append(unique)
+    return found

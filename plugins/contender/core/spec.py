@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC
 from typing import Annotated, Literal, Self
 
 from pydantic import AwareDatetime, Field, model_validator
 
 from contender.core.declared import Declared
-from contender.core.errors import IntervalError
-from contender.core.interval import Interval
-from contender.core.policy import GatePolicy, Identifier
+from contender.core.panel import Panel
+from contender.core.policy import GatePolicy, Identifier, Task
+from contender.core.source import ColumnType, Source
+from contender.core.windows import Shares, Split, Windows
+
+__all__ = ["Column", "ModelSpec", "Panel", "Shares", "Source", "Split", "Table", "Tuning", "View", "Windows"]
+
+
+ROW = "row"  # the column of row numbers, where a source has no key of its own
+BINARY_CLASSES, MULTICLASS_FROM = 2, 3
 
 
 class Table(Declared):
@@ -21,11 +28,23 @@ class Table(Declared):
         time_column: Column (UTC timestamp) whose value places a row in an interval; `None` for a table of
             facts that is replaced as a whole.
         key: Columns that identify a row.
+        entity: Those of the key that name what a row is about, as a request does: a customer, a shop.
+        source: Where the platform reads it; `None` where the model's own `read` does.
     """
 
     name: Identifier
     time_column: str | None
     key: tuple[str, ...] = Field(min_length=1)
+    entity: tuple[Identifier, ...] = ()
+    source: Source | None = None
+
+    @model_validator(mode="after")
+    def _entity_is_in_the_key(self) -> Self:
+        if foreign := [name for name in self.entity if name not in self.key]:
+            raise ValueError(
+                f"table {self.name!r}: the entity {', '.join(foreign)} is not in the key {', '.join(self.key)}"
+            )
+        return self
 
 
 class View(Declared):
@@ -69,72 +88,20 @@ class Column(Declared):
         return self
 
 
-class Split(Declared):
-    """The two slices of time a run works with; `train.end` lies before `holdout.start` by the gap."""
-
-    train: Interval
-    holdout: Interval
-
-
-class Windows(Declared):
-    """Which rows of which time a run trains on and measures on, all relative to its interval.
-
-    Attributes:
-        history_days: Training rows reach back this many days from the interval's end.
-        holdout_starts_after_days: Days from the interval's start at which the holdout begins; the holdout
-            lasts to the interval's end, and the days before it are trained on.
-        gap_hours: Time left out between training and holdout, so that no row's outcome overlaps both.
-        lookback_days: How far back the trailing windows of the features reach.
-    """
-
-    history_days: int = Field(ge=1, le=3660)
-    holdout_starts_after_days: int = Field(ge=0, le=365)
-    gap_hours: int = Field(ge=0, le=24 * 90)
-    lookback_days: int = Field(ge=0, le=366)
-
-    @model_validator(mode="after")
-    def _leaves_training_rows(self) -> Self:
-        if timedelta(hours=self.gap_hours) >= timedelta(days=self.history_days):
-            raise ValueError(f"gap_hours={self.gap_hours} swallows the whole history_days={self.history_days}")
-        return self
-
-    def split(self, interval: Interval, data_from: datetime) -> Split:
-        """Cut the interval and its history.
-
-        Args:
-            interval: The run's interval.
-            data_from: The first moment of which there is data.
-
-        Raises:
-            IntervalError: Nothing is left to train on or to hold out.
-        """
-        holdout_start = interval.start + timedelta(days=self.holdout_starts_after_days)
-        train_start = max(data_from, interval.end - timedelta(days=self.history_days))
-        train_end = holdout_start - timedelta(hours=self.gap_hours)
-        if holdout_start >= interval.end or train_start >= train_end:
-            raise IntervalError(
-                "the interval leaves no rows to train on or to hold out",
-                where="windows",
-                expected=f"holdout start {holdout_start.isoformat()} before the interval's end, "
-                f"training start {train_start.isoformat()} before training end {train_end.isoformat()}",
-                got=str(interval),
-                next_step="choose a later or longer interval, or a smaller holdout_starts_after_days or gap_hours",
-            )
-        return Split(
-            train=Interval(start=train_start, end=train_end), holdout=Interval(start=holdout_start, end=interval.end)
-        )
-
-
 class Tuning(Declared):
     """The hyperparameter search.
 
     Attributes:
         trials: Default number of trials; the first one is always the estimator's own defaults.
         validation_days: The newest days of the training window, held out of each trial's fit.
+        folds: How many such windows, one before the other, a trial is scored on: more than one is a backtest with a
+            rolling origin (Tashman 2000, "Out-of-sample tests of forecasting accuracy", International Journal of
+            Forecasting 16), each fit knowing only what was known before its window.
     """
 
     trials: int = Field(default=4, ge=1, le=500)
     validation_days: int = Field(default=7, ge=1, le=365)
+    folds: int = Field(default=1, ge=1, le=24)
 
 
 class ModelSpec(Declared):
@@ -145,20 +112,26 @@ class ModelSpec(Declared):
         title: One line for people.
         owner: Who answers for it.
         task: Kind of problem.
+        classes: Names of the classes, in the order of their codes 0, 1, …, where the first table's label column holds
+            names: two for a binary model, the one that is predicted last; three or more for a multiclass one.
         schedule: How often it is trained; each interval is made of whole calendar months, UTC, because data is
             brought in, checked and kept by the month.
         data_from, data_until: The time of which there is data, whole months; no scheduled run lies outside.
         tables, views, columns: Raw tables, feature views and model inputs, in this order of derivation.
-        label: Column of the label (0 or 1, missing where not yet observed).
+        label: Column of the label: 0 or 1, the code of a class, or a number; missing where not yet observed.
+        label_delay_hours: How long after a row's own time its label can be observed; for the platform's own `examples`.
         label_share: Smallest share of rows of a window that must have a label.
-        windows, tuning, gate: See their classes.
+        windows: Which rows are trained on and which are held out: by their time, or, where they have none, by `Shares`.
+        panel: How the features of a forecast follow from the past of its own series.
+        tuning, gate: See their classes.
         seed: Seed of everything random.
     """
 
     name: Identifier
     title: str
     owner: str
-    task: Literal["binary"] = "binary"
+    task: Task = "binary"
+    classes: tuple[str, ...] = ()
     schedule: Literal["@monthly", "@quarterly", "@yearly"] = "@monthly"
     data_from: AwareDatetime
     data_until: AwareDatetime | None = None
@@ -166,8 +139,10 @@ class ModelSpec(Declared):
     views: tuple[View, ...] = ()
     columns: tuple[Column, ...] = Field(min_length=1)
     label: Identifier
+    label_delay_hours: float = Field(default=0, ge=0, le=24 * 366)
     label_share: float = Field(default=0.5, gt=0, le=1)
-    windows: Windows
+    windows: Windows | Shares
+    panel: Panel | None = None
     tuning: Tuning = Tuning()
     gate: GatePolicy = GatePolicy()
     seed: int = Field(default=0, ge=0, lt=2**32)
@@ -189,15 +164,26 @@ class ModelSpec(Declared):
         for name, moment in (("data_from", self.data_from), ("data_until", self.data_until)):
             if moment is not None and moment != moment.astimezone(UTC).replace(day=1, hour=0, minute=0, second=0):
                 raise ValueError(f"{name} {moment} is not the first moment of a month, UTC")
-        if misfits := self.gate.misfits(self.task):
-            raise ValueError(f"gate: {'; '.join(misfits)}")
-        shortest = {"@monthly": 28, "@quarterly": 90, "@yearly": 365}[self.schedule]
-        if self.windows.holdout_starts_after_days >= shortest:
-            raise ValueError(
-                f"windows.holdout_starts_after_days={self.windows.holdout_starts_after_days} leaves no holdout in an "
-                f"interval of {shortest} days ({self.schedule})"
-            )
+        if misfits := [*self._misfits_of_the_task(), *self.gate.misfits(self.task)]:
+            raise ValueError("; ".join(misfits))
+        if problem := self.windows.misfit(self.schedule):
+            raise ValueError(problem)
         return self
+
+    def _misfits_of_the_task(self) -> list[str]:
+        """What is declared that a model of this task cannot have, or lacks."""
+        found, count = [], len(self.classes)
+        if len(set(self.classes)) < count:
+            found.append(f"classes must differ; got {', '.join(self.classes)}")
+        if self.task == "multiclass" and count < MULTICLASS_FROM:
+            found.append(f"classes: a multiclass model needs the names of {MULTICLASS_FROM} or more, got {count}")
+        if self.task == "binary" and count not in (0, BINARY_CLASSES):
+            found.append(f"classes: a binary model has {BINARY_CLASSES}, the predicted one last, or none; got {count}")
+        if self.task in ("regression", "forecast") and count:
+            found.append(f"classes: a {self.task} model predicts a number and has none, got {count}")
+        if self.task != "forecast" and self.panel:
+            found.append(f"panel is for task 'forecast', not {self.task!r}")
+        return found
 
     def features(self) -> list[str]:
         """Feast feature references (`view:column`) of the columns that come from feature views."""
@@ -206,3 +192,25 @@ class ModelSpec(Declared):
     def inputs(self, kind: Literal["number", "category"]) -> list[str]:
         """Names of the model inputs of one kind, in the order of `columns`."""
         return [column.name for column in self.columns if column.kind == kind]
+
+    def types(self, table: Table) -> dict[str, ColumnType]:
+        """The columns that the platform reads of a table's source, and as what: no other column enters the lake.
+
+        Of the first table these are its key, its time, the label, the model's inputs and what the gate's rules slice
+        by; of every table what `source.types` adds or says otherwise.
+        """
+        if table.source is None:
+            return {}
+        found: dict[str, ColumnType] = dict.fromkeys(table.key, "string")
+        if table.source.row_number:
+            found[ROW] = "int64"
+        if table == self.tables[0]:
+            sliced = {*(rule.column for rule in self.gate.slices), *(rule.column for rule in self.gate.fairness)}
+            found |= dict.fromkeys(sorted(sliced - {self.gate.cluster}), "string")
+            derived = () if self.panel is None else self.panel.features()
+            inputs = [column for column in self.columns if column.name not in derived]
+            found |= {column.name: "float64" if column.kind == "number" else "string" for column in inputs}
+            found[self.label] = "string" if self.classes else "float64"
+        if table.time_column:
+            found[table.time_column] = "timestamp"
+        return found | dict(table.source.types)
