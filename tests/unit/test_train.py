@@ -182,7 +182,7 @@ def test_store_of_a_model_that_the_converter_gets_wrong_refuses() -> None:
 
 def test_golden_requests_are_answered_as_said(fitted: Any) -> None:
     stored, frame = train.store(fitted, rows(100), SMALL), rows(100)
-    golden = train.golden(stored.content, frame, SMALL)
+    golden = train.golden(stored, frame, SMALL)
     assert golden["tolerance"] == train.TOLERANCE
     assert len(golden["requests"]) == train.GOLDEN_REQUESTS
     asked = pd.DataFrame([one["inputs"] for one in golden["requests"]])
@@ -193,7 +193,7 @@ def test_golden_requests_are_answered_as_said(fitted: Any) -> None:
 
 def test_golden_requests_of_few_rows_are_all_of_them(fitted: Any) -> None:
     stored = train.store(fitted, rows(100), SMALL)
-    assert len(train.golden(stored.content, rows(3), SMALL)["requests"]) == 3
+    assert len(train.golden(stored, rows(3), SMALL)["requests"]) == 3
 
 
 def test_importance_is_of_the_newest_training_days_and_names_the_column_that_tells(fitted: Any) -> None:

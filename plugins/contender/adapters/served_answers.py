@@ -17,6 +17,7 @@ import docker
 
 from contender.adapters.engine_calls import GONE, TAIL, calling
 from contender.core.errors import ImageFailed
+from contender.core.golden import Output
 
 
 @dataclass(frozen=True)
@@ -26,8 +27,8 @@ class Served:
     url: str
     container: Any
 
-    def predict_raw(self, instances: Sequence[Mapping[str, Any]], *, timeout: float = 10) -> list[float]:
-        """Ask `/predict/raw`; one probability for each instance.
+    def predict_raw(self, instances: Sequence[Mapping[str, Any]], *, timeout: float = 10) -> list[Output]:
+        """Ask `/predict/raw`; one answer for each instance.
 
         Raises:
             ImageFailed: The container refuses, breaks off or answers in another form.
@@ -36,7 +37,7 @@ class Served:
         try:
             status, content = _ask(f"{self.url}/predict/raw", body, timeout=timeout)
             if status == http.HTTPStatus.OK:
-                return [float(answer) for answer in json.loads(content)["predictions"]]
+                return [_output(answer) for answer in json.loads(content)["predictions"]]
         except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError) as error:
             raise self._failed(repr(error)) from error
         raise self._failed(f"status {status}: {content.decode(errors='replace')[:500]}")
@@ -108,6 +109,10 @@ class Served:
             got=f"{got}; its log ends: {log_end(self.container)}",
             next_step="mend the serving app or the bundle and build again",
         )
+
+
+def _output(answer: Any) -> Output:
+    return [float(one) for one in answer] if isinstance(answer, list) else float(answer)
 
 
 def readiness(url: str) -> str:

@@ -20,11 +20,16 @@ Serve = Callable[[str, Values], Served]  # from the run's ID and what its tasks 
 def check_request(model: str, interval: str) -> None:
     """Refuse what cannot work before anything is started: a typing error is worth no minute of waiting.
 
+    Args:
+        model: The model's name.
+        interval: What is to be trained on; empty for the newest of the model's data.
+
     Raises:
         IntervalError: The interval is not made of whole months.
         RunFailed: There is no such model.
     """
-    Interval.parse_months(interval)
+    if interval:
+        Interval.parse_months(interval)
     folder = settings().models
     known = sorted(path.parent.name for path in folder.glob("*/dag.py"))
     if model not in known:
@@ -42,7 +47,7 @@ def show(site: Site, model: str, interval: str, say: Say, *, beside: tuple[str, 
     Args:
         site: The platform.
         model: The model.
-        interval: What to train on, e.g. `2013-06`.
+        interval: What to train on, e.g. `2013-06`; empty for the newest of the model's data.
         say: Takes each line of the report.
         beside: Other DAGs of the model to let run, by the last word of their names.
         serve: Sees to it that the champion is served; raises `NoChampion` where there is none.
@@ -61,10 +66,11 @@ def show(site: Site, model: str, interval: str, say: Say, *, beside: tuple[str, 
         row = api.dag(name)
         if row is not None and row["is_paused"]:
             api.unpause(name)
-    run = dag_id, api.trigger(dag_id, {"interval": interval})
-    say(f"Triggered {dag_id} on {interval}: {site.run_url(*run)}")
+    run = dag_id, api.trigger(dag_id, {"interval": interval} if interval else {})
+    say(f"Triggered {dag_id} on {interval or 'the newest of its data'}: {site.run_url(*run)}")
     follow(site, run, say)
     values = {(task, key): api.xcom(*run, task, key) for task, key in WANTED}
+    interval = interval or str(values["data.validate", "return_value"]["interval"])
     say(f"\n{model}: {dag_id} on {interval}\n{summary(values)}")
     say(_asked(model, interval, values, partial(serve, run[1])))
     return values

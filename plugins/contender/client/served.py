@@ -14,7 +14,7 @@ import requests
 from contender.core.errors import ContenderError, some
 from contender.core.settings import settings
 
-PREDICT, READY, ABOUT = "/predict", "/ready", "/about"
+PREDICT, RAW, READY, ABOUT = "/predict", "/predict/raw", "/ready", "/about"
 TIMEOUT_SECONDS = 10
 LOOK_SECONDS = 2
 
@@ -77,8 +77,12 @@ def example_request(model: str, interval_end: datetime) -> dict[str, Any] | None
     return dict(json.loads(path.read_text(encoding="utf-8").replace("{hour_after_interval}", moment)))
 
 
-def predict(url: str, request: Mapping[str, Any]) -> tuple[dict[str, Any], float]:
+def predict(url: str, request: Mapping[str, Any], *, raw: bool = False) -> tuple[dict[str, Any], float]:
     """Ask the served model once more after a first, warming request.
+
+    Args:
+        url: Where it answers.
+        request: What is asked: an entity, or, where `raw`, the features themselves.
 
     Returns:
         Its prediction, and how long it took in milliseconds.
@@ -86,18 +90,19 @@ def predict(url: str, request: Mapping[str, Any]) -> tuple[dict[str, Any], float
     Raises:
         ExampleRefused: It answered with an error, or not at all.
     """
-    body = {"requests": [dict(request)]}
+    route, body = (RAW, {"instances": [dict(request)]}) if raw else (PREDICT, {"requests": [dict(request)]})
     try:
         with _direct() as http:
-            http.post(url + PREDICT, json=body, timeout=TIMEOUT_SECONDS)
+            http.post(url + route, json=body, timeout=TIMEOUT_SECONDS)
             began = time.perf_counter()
-            answer = http.post(url + PREDICT, json=body, timeout=TIMEOUT_SECONDS)
+            answer = http.post(url + route, json=body, timeout=TIMEOUT_SECONDS)
             took = (time.perf_counter() - began) * 1000
     except requests.RequestException as error:
         raise _refused(url, type(error).__name__) from error
     if not answer.ok:
         raise _refused(url, f"{answer.status_code}: {answer.text[:500]}")
-    return dict(answer.json()["predictions"][0]), took
+    (found,) = answer.json()["predictions"]
+    return (dict(found) if isinstance(found, dict) else {"prediction": found}), took
 
 
 def ask(served: Served, model: str, interval_end: datetime) -> str:
@@ -106,7 +111,8 @@ def ask(served: Served, model: str, interval_end: datetime) -> str:
     request = example_request(model, interval_end)
     if request is None:
         return "\n".join([*lines, f"  prediction   none asked: {model} has no example_request.json"])
-    answer, took = predict(served.url, request)
+    by_entity = (settings().models / model / "request.py").exists()
+    answer, took = predict(served.url, request, raw=not by_entity)
     asked = ", ".join(f"{name} {value}" for name, value in request.items())
     answered = ", ".join(f"{name} {_short(value)}" for name, value in answer.items() if name != "features")
     without = [f"{why} {_short(names)}" for why, names in dict(answer.get("features") or {}).items() if names]

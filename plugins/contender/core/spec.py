@@ -9,11 +9,12 @@ from pydantic import AwareDatetime, Field, model_validator
 
 from contender.core.declared import Declared
 from contender.core.panel import Panel
+from contender.core.planted import Planted
 from contender.core.policy import GatePolicy, Identifier, Task
 from contender.core.source import ColumnType, Source
 from contender.core.windows import Shares, Split, Windows
 
-__all__ = ["Column", "ModelSpec", "Panel", "Shares", "Source", "Split", "Table", "Tuning", "View", "Windows"]
+__all__ = ["Column", "ModelSpec", "Panel", "Planted", "Shares", "Source", "Split", "Table", "Tuning", "View", "Windows"]
 
 
 ROW = "row"  # the column of row numbers, where a source has no key of its own
@@ -123,6 +124,7 @@ class ModelSpec(Declared):
         label_share: Smallest share of rows of a window that must have a label.
         windows: Which rows are trained on and which are held out: by their time, or, where they have none, by `Shares`.
         panel: How the features of a forecast follow from the past of its own series.
+        planted: For a model without labels: anomalies that are planted, the label being whether a row is one.
         tuning, gate: See their classes.
         seed: Seed of everything random.
     """
@@ -143,6 +145,7 @@ class ModelSpec(Declared):
     label_share: float = Field(default=0.5, gt=0, le=1)
     windows: Windows | Shares
     panel: Panel | None = None
+    planted: Planted | None = None
     tuning: Tuning = Tuning()
     gate: GatePolicy = GatePolicy()
     seed: int = Field(default=0, ge=0, lt=2**32)
@@ -183,6 +186,8 @@ class ModelSpec(Declared):
             found.append(f"classes: a {self.task} model predicts a number and has none, got {count}")
         if self.task != "forecast" and self.panel:
             found.append(f"panel is for task 'forecast', not {self.task!r}")
+        if self.planted and (self.task != "binary" or self.classes):
+            found.append(f"planted is for task 'binary' without classes, not {self.task!r} with {count}")
         return found
 
     def features(self) -> list[str]:
@@ -210,7 +215,8 @@ class ModelSpec(Declared):
             derived = () if self.panel is None else self.panel.features()
             inputs = [column for column in self.columns if column.name not in derived]
             found |= {column.name: "float64" if column.kind == "number" else "string" for column in inputs}
-            found[self.label] = "string" if self.classes else "float64"
+            if self.planted is None:
+                found[self.label] = "string" if self.classes else "float64"
         if table.time_column:
             found[table.time_column] = "timestamp"
         return found | dict(table.source.types)

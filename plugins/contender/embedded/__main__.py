@@ -44,7 +44,10 @@ def _parser() -> argparse.ArgumentParser:
     demo = commands.add_parser("demo", help="start the platform, train a model in Airflow, show the result")
     demo.add_argument("--model", default="flight_delay")
     demo.add_argument(
-        "--interval", default="2013-06", help="a month, 2013-06, or the firsts of two, 2013-03-01/2013-06-01 (UTC)"
+        "--interval",
+        default="",
+        help="a month, 2013-06, or the firsts of two, 2013-03-01/2013-06-01 (UTC); "
+        "without it the newest of the model's data",
     )
     commands.add_parser("stop", help="stop the platform")
     serve = commands.add_parser("serve", help="serve a model's champion in the foreground")

@@ -23,7 +23,7 @@ def demo(home: Path, model: str, interval: str, say: Say = print) -> None:
     Args:
         home: The platform's folder.
         model: The model whose `<model>_train` is run.
-        interval: What to train on, e.g. `2013-06`.
+        interval: What to train on, e.g. `2013-06`; empty for the newest of the model's data.
         say: Takes each line of the report.
 
     Raises:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from datetime import UTC
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator, BaseOperatorLink, Context
 from airflow.sdk.configuration import conf
@@ -15,17 +15,11 @@ from contender.core.interval import Interval
 from contender.core.model_code import module_of
 from contender.core.settings import Settings, settings
 from contender.core.spec import ModelSpec
+from contender.core.windows import Shares
 from contender.operators.timetable import IntervalsWithData
 
-
-class ModelFunctions(Protocol):
-    """The functions of `dags/<model>/model.py`."""
-
-    read: Callable[..., Any]
-    features: Callable[..., Any]
-    examples: Callable[..., Any]
-    estimator: Callable[..., Any]
-    search_space: Callable[[], dict[str, Any]]
+if TYPE_CHECKING:
+    from contender.stages.functions import ModelFunctions
 
 
 class PushedLink(BaseOperatorLink):
@@ -74,7 +68,9 @@ class ModelOperator(BaseOperator):
     @property
     def functions(self) -> ModelFunctions:
         """The model's functions, imported in the task and not when the DAG is parsed."""
-        return cast("ModelFunctions", module_of(self.folder, "model"))
+        from contender.stages.functions import functions_of
+
+        return functions_of(module_of(self.folder, "model"), self.spec)
 
     def code_revision(self, context: Context) -> str:
         """The commit of the model's code: that of the run's bundle, or of the checkout where nothing is bundled."""
@@ -89,7 +85,8 @@ def run_interval(context: Context, spec: ModelSpec) -> Interval:
     """The interval that a run works on.
 
     It is the parameter `interval` where one is given, otherwise the run's data interval. A run that somebody
-    triggered without either, or today, gets the newest interval of the spec's data.
+    triggered without either, or today, gets the newest interval of the spec's data; of a model whose rows have no time,
+    the one that its data begin with.
 
     Raises:
         IntervalError: There is no interval, or it lies outside the spec's data.
@@ -102,6 +99,8 @@ def run_interval(context: Context, spec: ModelSpec) -> Interval:
     scheduled = run_type(context) in {"scheduled", "backfill"}
     if start is not None and end is not None and start < end and (scheduled or _has_data(end, spec)):
         return _within_data(Interval(start=start, end=end), spec)
+    if isinstance(spec.windows, Shares):
+        return Interval.parse(f"{spec.data_from.astimezone(UTC):%Y-%m}")
     if spec.data_until is None:
         raise IntervalError(
             "the run has no interval",

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from airflow.sdk import Context
+from airflow.sdk import Connection, Context
 
 from contender.core import naming
 from contender.core.interval import Interval
@@ -41,7 +41,7 @@ class DataValidate(ModelOperator):
         timed = {table.name: table.time_column for table in self.spec.tables if table.time_column}
         present = {name: lake.months(name, time) for name, time in timed.items()}
         months = data.months_to_read(self.spec, interval, present, force=bool(context["params"].get("force_rebuild")))
-        frames = {table.name: self.functions.read(table.name, self.settings.source) for table in self.spec.tables}
+        frames = {table.name: self._read(table) for table in self.spec.tables}
         checked = [(table, month, *self._check(table, frames[table.name], month))
                    for table in self.spec.tables for month in self._slices(table, months)]  # fmt: skip
         critical = {f"{table.name} {month}": found.critical for table, month, _, found in checked}
@@ -63,6 +63,15 @@ class DataValidate(ModelOperator):
             "months": [str(month) for month in months],
             "tables": {table.name: self._report(table, month, found) for table, month, _, found in own},
         }
+
+    def _read(self, table: Table) -> Any:
+        if table.source is None:
+            return self.functions.read(table.name, self.settings.source)
+        from contender.adapters.sources import read
+
+        named = table.source.connection
+        url = Connection.get(named).get_uri().replace("postgres://", "postgresql+psycopg2://", 1) if named else ""
+        return read(table.source, self.spec.types(table), root=self.settings.root, url=url)
 
     def _slices(self, table: Table, months: list[Interval]) -> list[Interval]:
         return months if table.time_column else [Interval(start=months[0].start, end=months[-1].end)]

@@ -15,6 +15,7 @@ from contender.core.errors import ChampionUnrecorded, EvidenceStale, some
 from contender.core.evidence import Evidence, Verdict, VerdictName
 from contender.core.interval import Interval
 from contender.core.manifest import digest_of
+from contender.core.panel import NAIVE
 from contender.core.records import Decision
 from contender.core.results import ImageProof
 from contender.core.settings import settings
@@ -171,7 +172,7 @@ class Evaluation:
     ) -> tuple[Holdout, str]:
         """The holdout with both models' scores, and why the comparison is void, or nothing."""
         from contender.adapters.lineage import lineages
-        from contender.stages import train
+        from contender.stages import panel, train
         from contender.stages.gate.baselines import baseline_scores
         from contender.stages.gate.firewall import contamination
         from contender.stages.gate.holdout import Holdout
@@ -179,13 +180,15 @@ class Evaluation:
         new, old = tracking.stored(challenger), tracking.stored(champion) if champion else None
         lacking = sorted({column.name for column in old.columns} - set(rows.columns)) if old else []
         if old is None or lacking:
-            reference = baseline_scores(self.spec.gate.baseline, self.fitted["label_share"], len(rows))
+            baseline = self.spec.gate.baseline
+            known = rows[NAIVE] if baseline == NAIVE else self.fitted["label_share"]
+            reference = baseline_scores(baseline, known, len(rows))
         else:
             reference = train.scores(old.content, train.inputs(rows, old.columns))
-        known = {naming.CHALLENGER: challenger} | ({naming.CHAMPION: champion} if champion else {})
+        versions = {naming.CHALLENGER: challenger} | ({naming.CHAMPION: champion} if champion else {})
         contaminated = contamination(
             rows, Interval.parse(self.assembled["holdout"]), self.spec.gate.cluster,
-            {role: lineages(tracking, version) for role, version in known.items()},
+            {role: lineages(tracking, version) for role, version in versions.items()},
         )  # fmt: skip
         if lacking:
             needs = f"the champion needs columns that the holdout lacks: {some(lacking)}; keep them in the spec"
@@ -195,6 +198,7 @@ class Evaluation:
             challenger=train.scores(new.content, train.inputs(rows, new.columns)),
             clusters=rows[self.spec.gate.cluster], frame=rows, inputs=tuple(column.name for column in new.columns),
             training=training, label=self.spec.label,
+            scale=panel.scale(training, rows, self.spec) if self.spec.task == "forecast" else None,
         )  # fmt: skip
         return holdout, contaminated
 

@@ -22,7 +22,7 @@ class ScoreInterval(ModelOperator):
         """Overwrite the interval's slice of the predictions table.
 
         Returns:
-            `version` of the champion, `predictions` (snapshot), `mean_probability`.
+            `version` of the champion, `predictions` (snapshot), `mean` of each predicted number.
         """
         from contender.adapters.lake import Lake
         from contender.adapters.tracking import Tracking
@@ -32,8 +32,8 @@ class ScoreInterval(ModelOperator):
         champion = tracking.required(naming.CHAMPION)
         model = tracking.stored(champion)
         joined = self._inputs(lake, interval, model.columns)
-        probabilities = train.scores(model.content, train.inputs(joined, model.columns))
-        predictions = score.predictions(joined, probabilities, champion.version)
+        scores = train.scores(model.content, train.inputs(joined, model.columns))
+        predictions = score.predictions(joined, scores, champion.version, self.spec)
         self._require_valid("predictions", predictions, interval)
         snapshot = lake.write(
             naming.predictions_table(self.spec.name), predictions, time=naming.DUE_AT, interval=interval,
@@ -42,7 +42,7 @@ class ScoreInterval(ModelOperator):
         self.log.info("%d predictions by version %s", snapshot.rows, champion.version)
         return {
             "version": champion.version, "predictions": snapshot.facts(),
-            "mean_probability": float(predictions["probability"].mean()),
+            "mean": {name: float(value) for name, value in predictions.mean(numeric_only=True).items()},
         }  # fmt: skip
 
     def _inputs(self, lake: Any, interval: Interval, columns: Sequence[Column]) -> Any:

@@ -33,7 +33,7 @@ class TrainAssemble(ModelOperator):
         """
         from contender.adapters.features import Features
         from contender.adapters.lake import Lake
-        from contender.stages import features, train
+        from contender.stages import features, planted, train
 
         interval, lake = run_interval(context, self.spec), Lake(self.settings.lake)
         split = self.spec.windows.split(interval, self.spec.data_from)
@@ -44,7 +44,7 @@ class TrainAssemble(ModelOperator):
         joined = Features(self.settings).historical(labelled, self.spec.features())
         features.require_conserved(labelled, joined, "example_id", "train.assemble")
         self._require_valid(joined, seen)
-        fitted_on, held_out = train.slices(joined, split)
+        fitted_on, held_out = train.slices(planted.with_planted(joined, split, self.spec), split)
         kept = train.keep(fitted_on, held_out, interval)
         snapshot = lake.write(
             naming.training_table(self.spec.name), kept, time=train.INTERVAL_START, interval=_point(interval),
@@ -59,7 +59,7 @@ class TrainAssemble(ModelOperator):
         return {
             "training_set": snapshot.facts(), "train": str(split.train), "holdout": str(split.holdout),
             "train_rows": len(fitted_on), "holdout_rows": len(held_out), "unlabelled": len(examples) - len(labelled),
-            "holdout_unlabelled": train.within(examples, split.holdout) - len(held_out),
+            "holdout_unlabelled": train.within(examples, split.holdout) - train.within(labelled, split.holdout),
             "joined_views": len(self.spec.views), "tables": [item.facts() for item in (*tables, *views)],
         }  # fmt: skip
 
@@ -140,7 +140,7 @@ class TrainTrial(ModelOperator):
         self.assembled = assembled
 
     def execute(self, context: Context) -> float:
-        """Fit, score and tell the study; returns the log loss."""
+        """Fit, score and tell the study; returns the task's loss."""
         from contender.adapters import tuning
         from contender.stages import train
 
@@ -149,7 +149,8 @@ class TrainTrial(ModelOperator):
         rows, _ = read_training_set(self.spec.name, self.assembled)
         value = train.trial_score(self.functions.estimator, parameters, rows, self.spec)
         tuning.tell(storage, study, number, value)
-        self.log.info("trial %d: log loss %.5f with %s", number, value, parameters or "the defaults")
+        loss = train.LOSSES[self.spec.task]
+        self.log.info("trial %d: %s %.5f with %s", number, loss, value, parameters or "the defaults")
         return value
 
 
@@ -181,7 +182,7 @@ class TrainFit(ModelOperator):
 
         Returns:
             `run_id` (of this fit), `version` (known already where the same model was fitted before), `new_version`,
-            `model_digest`, `parameters`, `label_share` of the training rows.
+            `model_digest`, `parameters`, `label_share` of the training rows: of label 1, of each class, or their mean.
         """
         from contender.adapters import lineage, tuning
         from contender.adapters.lake import Lake
@@ -208,7 +209,7 @@ class TrainFit(ModelOperator):
                 parameters={**train.parameters_of(model), "trial": winner, "seed": self.spec.seed},
                 metrics={
                     "onnx_largest_difference": fitted.largest_difference,
-                    **{f"trial_{number}_log_loss": score for number, score in enumerate(scores)},
+                    **{f"trial_{number}_{train.LOSSES[self.spec.task]}": score for number, score in enumerate(scores)},
                 },
                 dataset=train.inputs(rows.head(1000), self.spec.columns),
                 dataset_uri=Lake(self.settings.lake).uri(naming.training_table(self.spec.name)),
@@ -221,7 +222,7 @@ class TrainFit(ModelOperator):
             example = train.inputs(holdout.head(5), self.spec.columns)
             version, new = tracking.register(
                 run=run, content=fitted.content, digest=fitted.digest, example=example,
-                output=train.output_example(fitted.content, example),
+                output=train.output_example(fitted.content, example, self.spec.task),
             )  # fmt: skip
             traced = fingerprints.traced(
                 rows, version=version.version, model_digest=version.digest, cluster=self.spec.gate.cluster,
@@ -233,7 +234,7 @@ class TrainFit(ModelOperator):
         self.log.info("version %s (%s)", version.version, "new" if new else "known")
         return {
             "run_id": run.info.run_id, "version": version.version, "new_version": new, "model_digest": fitted.digest,
-            "parameters": train.parameters_of(model), "label_share": float(rows[self.spec.label].mean()),
+            "parameters": train.parameters_of(model), "label_share": train.label_share(rows, self.spec),
         }  # fmt: skip
 
     def _inputs(self) -> str:
@@ -260,7 +261,7 @@ class TrainFit(ModelOperator):
         from contender.stages import train
 
         signature = {
-            "model": self.spec.name, "label": self.spec.label,
+            "model": self.spec.name, "label": self.spec.label, "task": self.spec.task, "classes": self.spec.classes,
             "columns": [column.model_dump(mode="json") for column in self.spec.columns],
             "views": Features(self.settings).describe([view.name for view in self.spec.views]),
         }  # fmt: skip
@@ -270,7 +271,7 @@ class TrainFit(ModelOperator):
             "train": self.assembled["train"], "holdout": self.assembled["holdout"],
         }  # fmt: skip
         files = {"model.onnx": fitted.content}
-        documents = {"signature": signature, "about": about, "golden": train.golden(fitted.content, holdout, self.spec)}
+        documents = {"signature": signature, "about": about, "golden": train.golden(fitted, holdout, self.spec)}
         files |= {f"{name}.json": json.dumps(content, indent=1).encode() for name, content in documents.items()}
         request = self.folder / "request.py"
         return files | ({"request.py": request.read_bytes()} if request.exists() else {})

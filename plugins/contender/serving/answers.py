@@ -10,6 +10,8 @@ import msgspec
 from starlette.responses import Response
 
 from contender.core.errors import ContenderError, RequestInvalid, RequestMalformed, RequestTooLarge
+from contender.core.golden import Output
+from contender.serving.bundle import Signature
 
 JSON = "application/json"
 # In this order: the first class that fits gives the status. Anything else of ours is a fault of this side: 503.
@@ -29,11 +31,20 @@ class Features(msgspec.Struct, frozen=True):
 
 
 class Prediction(msgspec.Struct, frozen=True):
-    """The answer to one request by entity."""
+    """The answer to one request by entity: the label's probability, that of each class by its name, or the number."""
 
-    probability: float
     prediction_time: datetime
     features: Features
+    probability: float | msgspec.UnsetType = msgspec.UNSET
+    probabilities: dict[str, float] | msgspec.UnsetType = msgspec.UNSET
+    value: float | msgspec.UnsetType = msgspec.UNSET
+
+
+def spoken(signature: Signature, output: Output) -> dict[str, Any]:
+    """A model's answer by the name of what it is."""
+    if isinstance(output, list):
+        return {"probabilities": dict(zip(signature.classes, output, strict=True))}
+    return {"probability" if signature.task == "binary" else "value": output}
 
 
 def answer(content: Any, status: int = 200) -> Response:

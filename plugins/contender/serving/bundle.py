@@ -15,6 +15,7 @@ from typing import Any, Literal, TypeVar
 import msgspec
 
 from contender.core.errors import BundleBroken, some
+from contender.core.golden import Output
 
 Value = float | str | None
 Resolve = Callable[[Any], tuple[datetime, dict[str, str], dict[str, Value]]]
@@ -40,19 +41,21 @@ class View(msgspec.Struct, frozen=True):
 
 
 class Signature(msgspec.Struct, frozen=True):
-    """What the model takes; `columns` in the order of its inputs."""
+    """What the model takes and answers; `columns` in the order of its inputs, `classes` in that of their codes."""
 
     model: str
     label: str
     columns: tuple[Column, ...]
     views: dict[str, View]
+    task: Literal["binary", "multiclass", "regression", "forecast"] = "binary"
+    classes: tuple[str, ...] = ()
 
 
 class GoldenRequest(msgspec.Struct, frozen=True):
-    """Inputs by column and the probability that the training process computed for them."""
+    """Inputs by column and what the training process answered to them."""
 
     inputs: dict[str, Value]
-    output: float
+    output: Output
 
 
 class Golden(msgspec.Struct, frozen=True):

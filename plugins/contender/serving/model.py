@@ -1,4 +1,4 @@
-"""The model behind the app: one ONNX Runtime session, rows in, probabilities out."""
+"""The model behind the app: one ONNX Runtime session, rows in, answers out."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import onnxruntime as ort
 from onnxruntime.capi import onnxruntime_pybind11_state as failures
 
 from contender.core.errors import BundleBroken, GoldenRequestsFailed
+from contender.core.golden import Output, apart
 from contender.serving.bundle import Bundle, Column, Value
 
 # What ONNX Runtime raises for a file it cannot load; each stands by itself below Exception.
@@ -23,6 +24,8 @@ UNLOADABLE = (
     OSError,
 )
 ONNX_TYPES = {"number": "tensor(float)", "category": "tensor(string)"}
+
+PROBABILITIES = "probabilities"
 
 Row = Sequence[Value]
 
@@ -38,6 +41,7 @@ class Model:
 
     def __init__(self, bundle: Bundle) -> None:
         self.columns = bundle.signature.columns
+        self.task = bundle.signature.task
         options = ort.SessionOptions()
         # Requests are small and uvicorn workers take the cores: threads of the session would only contend.
         options.intra_op_num_threads = 1
@@ -57,11 +61,12 @@ class Model:
             differing = sorted(name for name in takes.keys() | expected.keys() if takes.get(name) != expected.get(name))
             raise _broken(bundle, "the inputs of signature.json", f"others at {', '.join(differing)}")
         outputs = [given.name for given in self._session.get_outputs()]
-        if "probabilities" not in outputs:
-            raise _broken(bundle, "an output called probabilities", ", ".join(outputs))
+        self._answer = outputs[-1]
+        if (self._answer == PROBABILITIES) != (self.task in {"binary", "multiclass"}):
+            raise _broken(bundle, f"a last output that is the answer of a {self.task} model", ", ".join(outputs))
 
-    def predict(self, rows: Sequence[Row]) -> list[float]:
-        """The probability of the label for each row.
+    def predict(self, rows: Sequence[Row]) -> list[Output]:
+        """For each row the probability of the label, the probabilities of the classes in their order, or the number.
 
         Args:
             rows: Values in the order of `columns`, each already checked.
@@ -70,8 +75,10 @@ class Model:
             column.name: _tensor(column, values)
             for column, values in zip(self.columns, zip(*rows, strict=True), strict=True)
         }
-        probabilities = self._session.run(["probabilities"], feed)[0]
-        answers: list[float] = probabilities[:, 1].tolist()
+        found = self._session.run([self._answer], feed)[0]
+        if self.task == "binary":
+            found = found[:, 1]
+        answers: list[Output] = (found if self.task == "multiclass" else found.reshape(-1)).tolist()
         return answers
 
 
@@ -89,7 +96,7 @@ def self_check(model: Model, bundle: Bundle) -> float:
     """
     requests = bundle.golden.requests
     answers = model.predict([[request.inputs[column.name] for column in model.columns] for request in requests])
-    differences = [abs(answer - request.output) for answer, request in zip(answers, requests, strict=True)]
+    differences = [apart(answer, request.output) for answer, request in zip(answers, requests, strict=True)]
     worst = max(range(len(requests)), key=differences.__getitem__)
     # Not `>`: a NaN must fail.
     if not all(difference <= bundle.golden.tolerance for difference in differences):

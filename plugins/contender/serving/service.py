@@ -9,7 +9,7 @@ import msgspec
 
 from contender.adapters.online_rows import open_rows
 from contender.core.errors import GoldenRequestsFailed, OnlineStoreUnreachable, RequestInvalid
-from contender.serving.answers import Features, Prediction
+from contender.serving.answers import Features, Prediction, spoken
 from contender.serving.bodies import Body, instance_type
 from contender.serving.bundle import Bundle, Entry, load_bundle
 from contender.serving.lookup import Lookup, Question
@@ -46,6 +46,7 @@ class Service:
             version=self.bundle.version,
             variant=variant,
             about=self.bundle.about,
+            golden=[request.output for request in self.bundle.golden.requests],
         )
         self.largest_difference = float("nan")
         self._unfit: GoldenRequestsFailed | None = None
@@ -62,12 +63,17 @@ class Service:
         return {"model": self.bundle.signature.model, "version": self.bundle.version}
 
     def predict_raw(self, body: bytes) -> dict[str, Any]:
-        """Answer `{"instances": [{column: value}]}` with one probability for each instance."""
+        """Answer `{"instances": [{column: value}]}` with one answer for each instance.
+
+        That of a model of several classes is a list, in the order of `classes`, which is then part of the answer.
+        """
         self._refuse_if_unfit()
         rows = [msgspec.structs.astuple(row) for row in self._raw.rows(body)]
-        probabilities = self.model.predict(rows)
-        self.metrics.predicted(probabilities)
-        return {"predictions": probabilities, **self.identity}
+        outputs = self.model.predict(rows)
+        self.metrics.predicted(outputs)
+        signature = self.bundle.signature
+        classes = {"classes": signature.classes} if signature.task == "multiclass" else {}
+        return {"predictions": outputs, **classes, **self.identity}
 
     def predict(self, body: bytes) -> dict[str, Any]:
         """Answer `{"requests": [{…}]}`, entities as the model's `request.py` declares them."""
@@ -83,15 +89,15 @@ class Service:
             )
         questions = [_resolve(entry, index, request) for index, request in enumerate(bodies.rows(body))]
         looked = self._features().rows(questions)
-        probabilities = self.model.predict([one.row for one in looked])
-        self.metrics.predicted(probabilities)
+        outputs = self.model.predict([one.row for one in looked])
+        self.metrics.predicted(outputs)
         for one in looked:
             for reason, features in one.unknown.items():
                 for feature in features:
                     self.metrics.unknown(feature, reason)
         predictions = [
-            Prediction(probability, question.at, Features(**one.unknown))
-            for probability, question, one in zip(probabilities, questions, looked, strict=True)
+            Prediction(question.at, Features(**one.unknown), **spoken(self.bundle.signature, output))
+            for output, question, one in zip(outputs, questions, looked, strict=True)
         ]
         return {"predictions": predictions, **self.identity}
 

@@ -69,7 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     logs.add_argument("--service", default="", help="of one service")
     shown = commands.add_parser("demo", help="train a model in the running stack, show the result")
     shown.add_argument("--model", default="flight_delay")
-    shown.add_argument("--interval", default="2013-06")
+    shown.add_argument("--interval", default="")
     airflow = commands.add_parser("airflow", help="run Airflow's command line in the running stack", add_help=False)
     airflow.add_argument("arguments", nargs=argparse.REMAINDER)
     commands.add_parser("decisions", help="check the hash chain of the decision logs of the running stack")

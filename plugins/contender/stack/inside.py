@@ -166,7 +166,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Show the chain; errors go to stderr and end with the next thing to do."""
     parser = argparse.ArgumentParser(prog="contender.stack.inside")
     parser.add_argument("--model", required=True)
-    parser.add_argument("--interval", required=True)
+    parser.add_argument("--interval", default="")
     asked = parser.parse_args(arguments)
     threading.Thread(target=_end_with_the_caller, daemon=True).start()
     try:

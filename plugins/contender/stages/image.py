@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from contender.core.errors import GoldenRequestsFailed, ImageFailed, some
+from contender.core.golden import Output, apart
 from contender.core.naming import image_repository
 from contender.core.results import ImageProof
 from contender.core.settings import CHECKOUT
@@ -21,8 +22,8 @@ PACKAGE = Path(__file__).resolve().parents[1]
 RECIPE = CHECKOUT / "docker" / "serving"
 # The modules outside contender/serving that the app imports; nothing else of the package is in the image.
 SHARED = (
-    "__init__.py", "core/__init__.py", "core/errors.py", "adapters/__init__.py", "adapters/online_rows.py",
-    "adapters/online_sqlite.py", "adapters/online_redis.py",
+    "__init__.py", "core/__init__.py", "core/errors.py", "core/golden.py", "adapters/__init__.py",
+    "adapters/online_rows.py", "adapters/online_sqlite.py", "adapters/online_redis.py",
 )  # fmt: skip
 BUNDLE_FILES = ("model.onnx", "signature.json", "golden.json", "about.json")
 
@@ -49,7 +50,7 @@ class Golden:
     """Golden requests: inputs by column, the outputs that training computed, and the largest allowed difference."""
 
     instances: list[dict[str, Any]]
-    outputs: list[float]
+    outputs: list[Output]
     tolerance: float
 
 
@@ -132,7 +133,7 @@ def golden(bundle: Path) -> Golden:
 
 
 def prove(
-    answers: list[float],
+    answers: list[Output],
     expected: Golden,
     *,
     image: str,
@@ -166,7 +167,7 @@ def prove(
             got=f"{len(answers)}",
             next_step="look at the container's log",
         )
-    differences = [abs(answer - output) for answer, output in zip(answers, expected.outputs, strict=True)]
+    differences = [apart(answer, output) for answer, output in zip(answers, expected.outputs, strict=True)]
     within = [difference <= expected.tolerance for difference in differences]
     if not all(within):
         # A NaN is never within, and compares with nothing: it counts as the worst.

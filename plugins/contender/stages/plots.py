@@ -6,18 +6,17 @@ import numpy as np
 import pandas as pd
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from sklearn.metrics import log_loss
 
 from contender.core.naming import DUE_AT
 from contender.core.spec import ModelSpec
-from contender.stages.train import inputs, newest_from, scores
+from contender.stages.train import LOSSES, inputs, loss, newest_from, scores
 
 IMPORTANCE_ROWS = 3000
 SHOWN = 20
 
 
 def importance(content: bytes, training: pd.DataFrame, spec: ModelSpec) -> Figure:
-    """Increase of the log loss when one column is permuted (permutation importance, Breiman 2001).
+    """Increase of the task's loss when one column is permuted (permutation importance, Breiman 2001).
 
     On rows that the model was fitted on, so that it says which columns the model uses, not what they are worth on new
     rows: the holdout's labels are for the gate, which counts each look at them.
@@ -30,16 +29,16 @@ def importance(content: bytes, training: pd.DataFrame, spec: ModelSpec) -> Figur
     random = np.random.default_rng(spec.seed)
     newest = training[training[DUE_AT] >= newest_from(training, spec)]
     some = newest.sample(min(IMPORTANCE_ROWS, len(newest)), random_state=spec.seed)
-    labels, frame = some[spec.label].astype("int64"), inputs(some, spec.columns)
-    before = log_loss(labels, scores(content, frame), labels=[0, 1])
+    frame = inputs(some, spec.columns)
+    before = loss(some, scores(content, frame), spec)
     increase = {}
     for name in frame.columns:
         permuted = frame.assign(**{name: random.permutation(frame[name].to_numpy())})
-        increase[name] = log_loss(labels, scores(content, permuted), labels=[0, 1]) - before
+        increase[name] = loss(some, scores(content, permuted), spec) - before
     top = sorted(increase.items(), key=lambda item: item[1])[-SHOWN:]
     figure = Figure(figsize=(7, 5), layout="constrained")
     FigureCanvasAgg(figure)  # no window system, no global state: tasks share a forked process's modules
     ax = figure.subplots()
     ax.barh([name for name, _ in top], [value for _, value in top])
-    ax.set_xlabel("increase of log loss when permuted")
+    ax.set_xlabel(f"increase of {LOSSES[spec.task]} when permuted")
     return figure

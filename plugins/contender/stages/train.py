@@ -14,22 +14,30 @@ import onnxruntime
 import pandas as pd
 from skl2onnx import to_onnx
 from skl2onnx.common.data_types import FloatTensorType, StringTensorType
-from sklearn.metrics import log_loss
 
-from contender.core.errors import ModelNotFaithful, NoLabels
+from contender.core.errors import ModelNotFaithful, NoLabels, some
 from contender.core.interval import Interval
 from contender.core.naming import DUE_AT, EVENT_TIME
-from contender.core.spec import Column, ModelSpec, Split
+from contender.core.policy import Task
+from contender.core.spec import Column, ModelSpec
+from contender.core.windows import Split
+from contender.stages.gate.metrics import METRICS
 
-TOLERANCE = 1e-5  # float32 scores of two hundred trees differ by about 1e-7 between scikit-learn and ONNX Runtime
+# Float32 scores of two hundred trees differ by about 1e-7 between scikit-learn and ONNX Runtime; of numbers to predict
+# this is meant for one of size 1, and larger ones may differ by as much more.
+TOLERANCE = 1e-5
+# What trials are scored by, whatever the gate decides by: a figure of each row, smooth in the scores.
+LOSSES: dict[Task, str] = {"binary": "log_loss", "multiclass": "log_loss", "regression": "mae", "forecast": "mae"}
 GOLDEN_REQUESTS = 20
 LABEL_KNOWN_AT = "label_known_at"
 INTERVAL_START = "interval_start"
 SLICE = "slice"
 ONNX_OPSET = 18
 
-Estimator = Any  # anything with scikit-learn's fit and predict_proba
+Estimator = Any  # anything with scikit-learn's fit and predict_proba, or predict where a number is predicted
 MakeEstimator = Callable[..., Estimator]
+PROBABILITIES = "probabilities"  # the converter's name for them
+BINARY = 2
 
 
 def labelled(examples: pd.DataFrame, spec: ModelSpec) -> pd.DataFrame:
@@ -92,10 +100,44 @@ def inputs(frame: pd.DataFrame, columns: Sequence[Column]) -> pd.DataFrame:
     )
 
 
+def labels(rows: pd.DataFrame, spec: ModelSpec) -> np.ndarray:
+    """The labels as the estimator takes them: codes of classes as int64, numbers as float64."""
+    found = rows[spec.label].to_numpy(dtype="float64")
+    return found.astype("int64") if spec.task in ("binary", "multiclass") else found
+
+
+def label_share(rows: pd.DataFrame, spec: ModelSpec) -> float | list[float]:
+    """What a baseline knows of the training rows: the share of label 1, of each class, or the mean of the labels."""
+    if spec.task == "multiclass":
+        counts = np.bincount(labels(rows, spec), minlength=len(spec.classes))
+        return [float(share) for share in counts / counts.sum()]
+    return float(rows[spec.label].mean())
+
+
+def loss(rows: pd.DataFrame, scores: np.ndarray, spec: ModelSpec) -> float:
+    """What trials are scored by, of rows and their scores; less is better."""
+    known = labels(rows, spec)
+    return METRICS[spec.task][LOSSES[spec.task]].value(known == 1 if spec.task == "binary" else known, scores)
+
+
 def fit(make: MakeEstimator, parameters: dict[str, Any], rows: pd.DataFrame, spec: ModelSpec) -> Estimator:
-    """Fit the model's estimator on labelled rows."""
+    """Fit the model's estimator on labelled rows.
+
+    Raises:
+        NoLabels: A class of the spec has no row.
+    """
+    known = labels(rows, spec)
+    absent = [name for code, name in enumerate(spec.classes) if not (known == code).any()]
+    if absent or len(known) == 0:
+        raise NoLabels(
+            "a class has no row to learn it from" if absent else "there are no rows to train on",
+            where=f"{spec.name}: training rows, {spec.label}",
+            expected=f"rows of each of {some(spec.classes, 20)}" if spec.classes else "labelled rows",
+            got=f"{len(known)} rows, none of {some(absent)}" if absent else "0 rows",
+            next_step="train on a longer window, or take the class out of the spec's classes",
+        )
     model = make(parameters, numbers=spec.inputs("number"), categories=spec.inputs("category"), seed=spec.seed)
-    return _with_float32_thresholds(model.fit(inputs(rows, spec.columns), rows[spec.label].astype("int64")))
+    return _with_float32_thresholds(model.fit(inputs(rows, spec.columns), known))
 
 
 def _with_float32_thresholds(model: Estimator) -> Estimator:
@@ -115,27 +157,40 @@ def _with_float32_thresholds(model: Estimator) -> Estimator:
     return model
 
 
-def newest_from(rows: pd.DataFrame, spec: ModelSpec) -> pd.Timestamp:
-    """When the newest `validation_days` of some rows begin."""
+def newest_from(rows: pd.DataFrame, spec: ModelSpec, fold: int = 0) -> pd.Timestamp:
+    """When the newest `validation_days` of some rows begin, or those `fold` times as long before."""
     newest: pd.Timestamp = rows[DUE_AT].max()
-    return newest - timedelta(days=spec.tuning.validation_days)
+    return newest - timedelta(days=spec.tuning.validation_days) * (fold + 1)
 
 
 def trial_score(make: MakeEstimator, parameters: dict[str, Any], rows: pd.DataFrame, spec: ModelSpec) -> float:
-    """Log loss of one set of parameters on the newest days of the training rows.
+    """The task's loss of one set of parameters on the newest days of the training rows.
 
     Args:
         make: The model's `estimator` function.
         parameters: What the trial tries.
         rows: Training rows; the newest `validation_days` of them are scored by a model of
-            the older ones whose labels were known by then.
+            the older ones whose labels were known by then. With several `folds` so are the days before them, and the
+            score is the mean.
         spec: The model.
     """
-    since = newest_from(rows, spec)
-    older, newest = rows[rows[LABEL_KNOWN_AT] <= since], rows[rows[DUE_AT] >= since]
-    model = fit(make, parameters, older, spec)
-    scores = model.predict_proba(inputs(newest, spec.columns))[:, 1]
-    return float(log_loss(newest[spec.label].astype("int64"), scores, labels=[0, 1]))
+    found = []
+    for fold in range(spec.tuning.folds):
+        since, until = newest_from(rows, spec, fold), newest_from(rows, spec, fold - 1)
+        older = rows[rows[LABEL_KNOWN_AT] <= since]
+        newer = rows[(rows[DUE_AT] >= since) & ((rows[DUE_AT] < until) if fold else True)]
+        if len(newer):  # a series may have a gap as long as a window
+            model = fit(make, parameters, older, spec)
+            found.append(loss(newer, answers(model, inputs(newer, spec.columns), spec.task), spec))
+    return float(np.mean(found))
+
+
+def answers(model: Estimator, frame: pd.DataFrame, task: Task) -> np.ndarray:
+    """What a fitted model answers, as `scores` gives it of the stored one."""
+    if task in ("regression", "forecast"):
+        return np.asarray(model.predict(frame), dtype="float64")
+    chances = np.asarray(model.predict_proba(frame), dtype="float64")
+    return chances[:, 1] if task == "binary" else chances
 
 
 @dataclass(frozen=True)
@@ -143,14 +198,16 @@ class StoredModel:
     """A model in a form that runs no code when it is loaded.
 
     Attributes:
-        content: ONNX bytes; one named input for each column, outputs `label` and `probabilities`.
+        content: ONNX bytes; one named input for each column, and as last output `probabilities`, or the number.
         digest: SHA-256 of the content, hexadecimal.
         largest_difference: Largest absolute difference of a score to the fitted model's, on the rows compared.
+        tolerance: How large it may be: `TOLERANCE`, of numbers to predict times the largest of them.
     """
 
     content: bytes
     digest: str
     largest_difference: float
+    tolerance: float
 
 
 def store(model: Estimator, rows: pd.DataFrame, spec: ModelSpec) -> StoredModel:
@@ -174,57 +231,67 @@ def store(model: Estimator, rows: pd.DataFrame, spec: ModelSpec) -> StoredModel:
     with warnings.catch_warnings():
         # The converter hands booleans to integer fields, which protobuf 7.34 refuses: the lock keeps protobuf below 7.
         warnings.filterwarnings("ignore", message="Field onnx.AttributeProto", category=DeprecationWarning)
-        onnx = to_onnx(model, initial_types=types, options={"zipmap": False}, target_opset=ONNX_OPSET)
+        options = {"zipmap": False} if spec.task in ("binary", "multiclass") else None
+        onnx = to_onnx(model, initial_types=types, options=options, target_opset=ONNX_OPSET)
     # The converter gathers the operator sets in a `set`, whose order differs from process to process.
     onnx.opset_import.sort(key=lambda operators: operators.domain)
     content = onnx.SerializeToString(deterministic=True)
     frame = inputs(rows, spec.columns)
-    difference = np.abs(scores(content, frame) - model.predict_proba(frame)[:, 1])
+    expected = answers(model, frame, spec.task)
+    difference = np.abs(scores(content, frame) - expected).reshape(len(frame), -1).max(axis=1, initial=0.0)
+    tolerance = TOLERANCE * float(np.abs(expected).max(initial=1.0))
     largest = float(difference.max(initial=0.0))
-    if not largest <= TOLERANCE:
+    if not largest <= tolerance:
         raise ModelNotFaithful(
             "the converted model scores otherwise than the fitted one",
             where=f"row {int(difference.argmax())} of {len(rows)}",
-            expected=f"a difference of at most {TOLERANCE}",
-            got=f"{largest:.3g}, in {int((difference > TOLERANCE).sum())} rows",
+            expected=f"a difference of at most {tolerance:.3g}",
+            got=f"{largest:.3g}, in {int((difference > tolerance).sum())} rows",
             next_step="a few rows: a threshold was lost in float32, round the features; many rows: the converter "
             "does not know the estimator's categories, encode them before it, e.g. by OrdinalEncoder",
         )
-    return StoredModel(content=content, digest=hashlib.sha256(content).hexdigest(), largest_difference=largest)
+    digest = hashlib.sha256(content).hexdigest()
+    return StoredModel(content=content, digest=digest, largest_difference=largest, tolerance=tolerance)
 
 
 def scores(content: bytes, frame: pd.DataFrame) -> np.ndarray:
-    """P(label = 1) of each row by a stored model.
+    """What a stored model answers to each row.
 
     Args:
         content: ONNX bytes.
         frame: The inputs, as `inputs` makes them.
 
     Returns:
-        float64 array of shape (rows,).
+        float64: P(label = 1) of shape (rows,), the probabilities of three or more classes of shape (rows, classes), or
+        the predicted numbers of shape (rows,).
     """
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1  # its threads spin while they wait, which starves the tasks beside this one
     session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     feed = {name: frame[[name]].to_numpy() for name in frame.columns}
-    return np.asarray(session.run(["probabilities"], feed)[0][:, 1], dtype="float64")
+    last = session.get_outputs()[-1].name
+    found = np.asarray(session.run([last], feed)[0], dtype="float64")
+    if last != PROBABILITIES:
+        return found.reshape(len(frame))
+    return found[:, 1] if found.shape[1] == BINARY else found
 
 
-def golden(content: bytes, rows: pd.DataFrame, spec: ModelSpec) -> dict[str, Any]:
+def golden(stored: StoredModel, rows: pd.DataFrame, spec: ModelSpec) -> dict[str, Any]:
     """Requests spread evenly over the rows, with the outputs that this process computes for them.
 
     Returns:
-        `{"tolerance": float, "requests": [{"inputs": {column: value}, "output": probability}, ...]}`.
+        `{"tolerance": float, "requests": [{"inputs": {column: value}, "output": answer}, ...]}`; the answer of a
+        multiclass model is a list.
     """
     picked = np.unique(np.linspace(0, len(rows) - 1, num=min(GOLDEN_REQUESTS, len(rows))).astype(int))
     frame = inputs(rows.iloc[picked], spec.columns).reset_index(drop=True)
-    answers = scores(content, frame)
+    answered = scores(stored.content, frame).tolist()
     records = frame.astype(object).where(frame.notna(), None).to_dict("records")
     requests = [
-        {"inputs": {str(name): _plain(value) for name, value in record.items()}, "output": float(answer)}
-        for record, answer in zip(records, answers, strict=True)
+        {"inputs": {str(name): _plain(value) for name, value in record.items()}, "output": answer}
+        for record, answer in zip(records, answered, strict=True)
     ]
-    return {"tolerance": TOLERANCE, "requests": requests}
+    return {"tolerance": stored.tolerance, "requests": requests}
 
 
 def _plain(value: Any) -> Any:
@@ -237,7 +304,11 @@ def parameters_of(model: Estimator) -> dict[str, Any]:
     return {name: value for name, value in last.get_params().items() if isinstance(value, str | int | float | bool)}
 
 
-def output_example(content: bytes, frame: pd.DataFrame) -> pd.DataFrame:
+def output_example(content: bytes, frame: pd.DataFrame, task: Task) -> pd.DataFrame:
     """What the stored model answers, as its signature should describe it."""
-    positive = scores(content, frame).astype("float32")
-    return pd.DataFrame({"label": np.rint(positive).astype("int64"), "probabilities": positive})
+    found = scores(content, frame).astype("float32")
+    if task == "binary":
+        return pd.DataFrame({"label": np.rint(found).astype("int64"), PROBABILITIES: found})
+    if task == "multiclass":
+        return pd.DataFrame({"label": found.argmax(axis=1), PROBABILITIES: list(found)})
+    return pd.DataFrame({"variable": found})

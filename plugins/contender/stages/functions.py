@@ -1,0 +1,72 @@
+"""A model's functions: its own where it has them, otherwise those that follow from its spec."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+from contender.core.errors import SpecError
+from contender.core.spec import ModelSpec
+from contender.stages import panel, tabular
+
+REQUIRED = ("estimator", "search_space")
+
+
+@dataclass(frozen=True)
+class ModelFunctions:
+    """What the stages call of a model.
+
+    Attributes:
+        read: `(table, source)` to the rows of a raw table that has no source of its own.
+        features: `(tables, interval)` to the rows of each view.
+        examples: `(tables, window, known_by)` to the examples.
+        estimator: `(parameters, numbers, categories, seed)` to an unfitted estimator.
+        search_space: `()` to the distributions of the parameters that a trial draws.
+    """
+
+    read: Callable[..., Any]
+    features: Callable[..., Any]
+    examples: Callable[..., Any]
+    estimator: Callable[..., Any]
+    search_space: Callable[[], dict[str, Any]]
+
+
+def functions_of(module: ModuleType, spec: ModelSpec) -> ModelFunctions:
+    """The functions of `model.py`, and for those it lacks the platform's.
+
+    Raises:
+        SpecError: It lacks one that nothing can stand in for.
+    """
+    kind = panel if spec.task == "forecast" and spec.panel else tabular
+    missing = [name for name in REQUIRED if not hasattr(module, name)]
+    unread = [table.name for table in spec.tables if table.source is None]
+    if unread and not hasattr(module, "read"):
+        missing.append("read")
+    if missing:
+        raise SpecError(
+            f"the model lacks {', '.join(missing)}",
+            where=f"{spec.name}/model.py",
+            expected="functions estimator and search_space, and read for tables without a source",
+            got=f"no {', '.join(missing)}" + (f"; tables without a source: {', '.join(unread)}" if unread else ""),
+            next_step="write them; dags/templates has examples",
+        )
+
+    def features(tables: Any, interval: Any) -> Any:
+        return kind.features(tables, interval, spec)
+
+    def examples(tables: Any, window: Any, known_by: Any) -> Any:
+        return kind.examples(tables, window, known_by, spec)
+
+    return ModelFunctions(
+        read=getattr(module, "read", None) or _nothing_to_read,
+        features=getattr(module, "features", features),
+        examples=getattr(module, "examples", examples),
+        estimator=module.estimator,
+        search_space=module.search_space,
+    )
+
+
+def _nothing_to_read(table: str, source: str = "") -> Any:
+    raise SpecError(f"table {table!r} is read from its source", where="model.py", got="a call of read")
