@@ -37,11 +37,13 @@ class Features:
         self.store = FeatureStore(repo_path=str(self._repo), fs_yaml_file=Path(yaml))
 
     def definitions(self, model: str, names: list[str]) -> list[FeatureView]:
-        """The feature views of these names, as `feature_repo/<model>.py` defines them.
+        """The feature views of these names, as `feature_repo/<model>.py` defines them; without names no file is needed.
 
         Raises:
             SpecError: One is not defined there.
         """
+        if not names:
+            return []
         views = {view.name: view for view in vars(self._module(model)).values() if isinstance(view, FeatureView)}
         unknown = [name for name in names if name not in views]
         if unknown:
@@ -59,6 +61,8 @@ class Features:
 
     def apply(self, views: list[FeatureView], model: str) -> None:
         """Register the views and their entities; what is registered already stays as it is."""
+        if not views:
+            return
         entities = [item for item in vars(self._module(model)).values() if isinstance(item, Entity)]
         self.store.apply([*entities, *views])
 
@@ -86,6 +90,8 @@ class Features:
         Raises:
             RowsNotConserved: The store returned another number of rows.
         """
+        if not features:
+            return entities.copy()
         joined: pd.DataFrame = self.store.get_historical_features(
             entity_df=entities, features=features, filter_by_created_timestamp=True
         ).to_df()
@@ -101,7 +107,8 @@ class Features:
 
     def materialise(self, views: list[FeatureView], interval: Interval) -> None:
         """Load each entity's newest row of the interval into the online store."""
-        self.store.materialize(interval.start, interval.end, [view.name for view in views])
+        if views:  # Feast takes no views for all of them
+            self.store.materialize(interval.start, interval.end, [view.name for view in views])
 
     def require_loaded(self, view: FeatureView, rows: pd.DataFrame) -> int:
         """Read a registered view's entities back from the online store, whichever it is.
