@@ -6,35 +6,10 @@ offline store joins only rows known at prediction time. The values are computed 
 
 from datetime import timedelta
 
-from feast import Entity, FeatureView, Field, FileSource
-from feast.data_format import DeltaFormat
-from feast.types import Float64
-
-from contender.core.settings import settings
+from contender.feast_stores.delta_view import delta_view
 from feature_repo.entities import carrier, dest, flight_number, origin, plane, route
 
-
-def view(name: str, entities: list[Entity], features: dict[str, str], ttl: timedelta) -> FeatureView:
-    """A feature view over the Delta table of the same name.
-
-    Args:
-        name: Name of the view and of its table.
-        entities: What its rows describe.
-        features: Feature name to its description; all are float64.
-        ttl: Age at which a value no longer counts; zero for never.
-    """
-    source = FileSource(
-        name=name,
-        path=f"{settings().lake.rstrip('/')}/{name}",
-        file_format=DeltaFormat(),
-        timestamp_field="event_timestamp",
-        created_timestamp_column="created_timestamp",
-    )
-    schema = [Field(name=feature, dtype=Float64, description=text) for feature, text in features.items()]
-    return FeatureView(name=name, entities=entities, schema=schema, source=source, ttl=ttl)
-
-
-origin_weather = view(
+origin_weather = delta_view(
     "origin_weather",
     [origin],
     {
@@ -48,7 +23,7 @@ origin_weather = view(
     },
     ttl=timedelta(hours=4),
 )
-origin_congestion = view(
+origin_congestion = delta_view(
     "origin_congestion",
     [origin],
     {
@@ -59,7 +34,7 @@ origin_congestion = view(
     },
     ttl=timedelta(hours=1),
 )
-carrier_at_origin = view(
+carrier_at_origin = delta_view(
     "carrier_at_origin",
     [carrier, origin],
     {
@@ -68,7 +43,7 @@ carrier_at_origin = view(
     },
     ttl=timedelta(hours=2),
 )
-carrier_punctuality = view(
+carrier_punctuality = delta_view(
     "carrier_punctuality",
     [carrier],
     {
@@ -77,7 +52,7 @@ carrier_punctuality = view(
     },
     ttl=timedelta(hours=2),
 )
-dest_punctuality = view(
+dest_punctuality = delta_view(
     "dest_punctuality",
     [dest],
     {
@@ -86,7 +61,7 @@ dest_punctuality = view(
     },
     ttl=timedelta(hours=2),
 )
-flight_punctuality = view(
+flight_punctuality = delta_view(
     "flight_punctuality",
     [flight_number],
     {
@@ -95,7 +70,7 @@ flight_punctuality = view(
     },
     ttl=timedelta(days=14),
 )
-route_punctuality = view(
+route_punctuality = delta_view(
     "route_punctuality",
     [route],
     {
@@ -104,7 +79,7 @@ route_punctuality = view(
     },
     ttl=timedelta(hours=48),
 )
-plane_facts = view(
+plane_facts = delta_view(
     "plane_facts",
     [plane],
     {"plane_year": "Year of manufacture", "seats": "Number of seats"},

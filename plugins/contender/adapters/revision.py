@@ -25,8 +25,12 @@ def _git(root: Path, *arguments: str) -> str:
 
 
 def model_code_digest(place: Settings, model: str) -> str:
-    """SHA-256 of the code that a model's data and features are made by: its folder and its feature definitions."""
-    files = [*sorted((place.models / model).glob("*.py")), *sorted(place.feature_repo.glob("*.py"))]
+    """SHA-256 of the code that a model's data and features are made by: its folder and its feature definitions.
+
+    Of the feature repository only what is the model's: another model's new view computes nothing of this one anew.
+    """
+    definitions = [place.feature_repo / f"{name}.py" for name in ("entities", model)]
+    files = [*sorted((place.models / model).glob("*.py")), *(path for path in definitions if path.is_file())]
     named = [f"{path.name}:{hashlib.sha256(path.read_bytes()).hexdigest()}" for path in files]
     return hashlib.sha256("\n".join(named).encode()).hexdigest()
 

@@ -7,8 +7,10 @@ ContenderError
 ├── DataError                 the rows cannot be used
 │   ├── ValidationFailed      a critical expectation failed
 │   ├── RowsNotConserved      a join or load lost or multiplied rows
+│   ├── SourceUnreadable      a table's source cannot be read as its declaration says
 │   ├── StaleFeatures         a feature table is older than its freshness limit
 │   └── NoLabels              no row of the window has a label
+├── ScaffoldRefused           a new model cannot be made of what was given
 ├── TrackingUnreachable       MLflow does not answer
 ├── ModelNotFaithful          no stored form of the model scores as the fitted one does
 ├── EngineUnavailable         no Docker engine answers
@@ -98,12 +100,20 @@ class RowsNotConserved(DataError):
     """A join or load lost or multiplied rows."""
 
 
+class SourceUnreadable(DataError):
+    """A table's source cannot be read as its declaration says; nothing was written."""
+
+
 class StaleFeatures(DataError):
     """A feature table is older than its freshness limit."""
 
 
 class NoLabels(DataError):
     """No row of the window has a label."""
+
+
+class ScaffoldRefused(ContenderError):
+    """A new model cannot be made of what was given; no file was written."""
 
 
 class TrackingUnreachable(ContenderError):

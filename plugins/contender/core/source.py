@@ -10,7 +10,7 @@ from contender.core.declared import Declared
 from contender.core.policy import Identifier
 
 Format = Literal["csv", "parquet", "delta", "jsonl", "sql"]
-ColumnType = Literal["int64", "float64", "string", "boolean", "timestamp"]
+ColumnType = Literal["int64", "float64", "string", "timestamp"]
 
 
 class Source(Declared):

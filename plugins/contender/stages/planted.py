@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from contender.core.naming import DUE_AT
 from contender.core.planted import Planted
 from contender.core.spec import Column, ModelSpec
 from contender.core.windows import Split
-from contender.stages.train import DUE_AT
 
 KEY = "example_id"
 
@@ -45,8 +45,9 @@ def _planted(
     for column in spec.columns:
         mixed = beside[column.name].iloc[draw.integers(0, max(len(beside), 1), count)].reset_index(drop=True)
         made[column.name] = mixed.where(shuffled, _scattered(training[column.name], column, how, count, draw))
-    numbers = pd.Series(range(count), dtype="string")
-    return made.assign(**{KEY: "planted/" + numbers + "/" + made[KEY].astype("string"), spec.label: 1.0})
+    keys = [f"planted/{number}/{key}" for number, key in enumerate(made[KEY])]
+    made[KEY], made[spec.label] = pd.array(keys, dtype="string"), 1.0
+    return made
 
 
 def _scattered(known: pd.Series, column: Column, how: Planted, count: int, draw: np.random.Generator) -> pd.Series:

@@ -1,0 +1,93 @@
+"""One column of a source as the type that its declaration says, or the first values that are not of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from contender.core.errors import SourceUnreadable, some
+from contender.core.source import ColumnType, Source
+
+TRUTH = {"true": 1.0, "false": 0.0, "yes": 1.0, "no": 0.0, "t": 1.0, "f": 0.0}
+
+
+def converted(column: pd.Series, kind: ColumnType, source: Source, first_row: int = 0) -> pd.Series:
+    """A column as its type.
+
+    Args:
+        column: As the source has it: text, or the format's own type.
+        kind: What it should hold.
+        source: Where it comes from: how its times are written.
+        first_row: How many rows of the source came before these, for the message.
+
+    Raises:
+        SourceUnreadable: Values are not of that type; names the first of them and their rows.
+    """
+    found = _as(column, kind, source)
+    wrong = found.isna() & column.notna()
+    if kind == "int64":
+        wrong |= found.isna()
+    if wrong.any():
+        places = [first_row + int(place) for place in wrong.to_numpy().nonzero()[0]]
+        values = [f"{value!r} in row {place}" for value, place in zip(column[wrong].head(5), places, strict=False)]
+        raise SourceUnreadable(
+            f"{len(places)} values of a column are not of its type",
+            where=f"{source.url}, column {column.name}",
+            expected=_expected(kind, source),
+            got=some(values) + (f" and {len(places) - len(values)} more" if len(places) > len(values) else ""),
+            next_step="mend these rows, or declare the column otherwise in the spec; nothing was written",
+        )
+    return found.astype("int64") if kind == "int64" else found
+
+
+def _as(column: pd.Series, kind: ColumnType, source: Source) -> pd.Series:
+    if kind == "string":
+        return as_text(column)
+    return as_times(column, source.time_format, source.time_zone) if kind == "timestamp" else as_numbers(column)
+
+
+def as_text(column: pd.Series) -> pd.Series:
+    """Values as text, whole numbers without a point; missing ones stay missing."""
+    if pd.api.types.is_float_dtype(column) and (column.dropna() % 1 == 0).all():
+        column = column.astype("Int64")
+    return column.astype("string")
+
+
+def as_numbers(column: pd.Series) -> pd.Series:
+    """Values as float64, truth values as 0 and 1; what is neither is missing."""
+    if pd.api.types.is_numeric_dtype(column):
+        return column.astype("float64")
+    texts = column.astype("string").str.strip()
+    numbers = pd.to_numeric(texts, errors="coerce").astype("float64")
+    return numbers.fillna(texts.str.lower().map(TRUTH).astype("float64"))
+
+
+def as_times(column: pd.Series, time_format: str = "", time_zone: str = "UTC") -> pd.Series:
+    """Values as `datetime64[us, UTC]`; what cannot be read, or is no time of its zone, is missing."""
+    if pd.api.types.is_datetime64_any_dtype(column):
+        times: Any = column
+    else:
+        texts = column.astype("string").str.strip()
+        offset = texts.str.contains(r"(?:Z|[+-]\d\d:?\d\d)$", regex=True, na=False)
+        times = pd.to_datetime(texts.where(~offset), format=time_format or "ISO8601", errors="coerce")
+        if offset.any():
+            aware = pd.to_datetime(texts.where(offset), format=time_format or "ISO8601", errors="coerce", utc=True)
+            return _zoned(times, time_zone).fillna(aware).astype("datetime64[us, UTC]")
+    return _zoned(times, time_zone).astype("datetime64[us, UTC]")
+
+
+def _zoned(times: pd.Series, zone: str) -> pd.Series:
+    if times.dt.tz is None:
+        # An hour that the clocks skip is moved on, one that comes twice is the later: both are one hour off at most.
+        later = np.zeros(len(times), dtype="bool")
+        times = times.dt.tz_localize(zone, ambiguous=later, nonexistent="shift_forward")
+    found: pd.Series = times.dt.tz_convert("UTC")
+    return found
+
+
+def _expected(kind: ColumnType, source: Source) -> str:
+    if kind == "timestamp":
+        return f"times written as {source.time_format or 'ISO 8601'}, in {source.time_zone} where they name no zone"
+    return {"int64": "whole numbers, none missing", "float64": "numbers", "string": "text"}[kind]

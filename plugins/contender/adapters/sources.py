@@ -1,0 +1,114 @@
+"""Tables that the platform reads itself: files, folders and queries, streamed, and no column that is not asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import pandas as pd
+
+from contender.adapters.source_files import parts_of_file
+from contender.adapters.source_sql import parts_of_query
+from contender.adapters.source_values import converted
+from contender.core.errors import SourceUnreadable, some
+from contender.core.naming import identifiers
+from contender.core.source import ColumnType, Source
+from contender.core.spec import ROW
+
+SAMPLE_ROWS = 50_000
+WIDEST = 2_000  # columns that are profiled: more is a table that was turned on its side, or wants a choice first
+
+
+def read(source: Source, types: Mapping[str, ColumnType], *, root: Path, url: str = "") -> pd.DataFrame:
+    """All rows of a source.
+
+    Args:
+        source: Where they lie.
+        types: The columns to read, by the names that `identifiers` makes of the headers, and what they hold.
+        root: What relative paths start from.
+        url: Address that takes the place of the source's own, because it has a secret in it.
+
+    Returns:
+        Just these columns, in this order: int64, float64 (truth values as 0 and 1), pandas `string`, or
+        `datetime64[us, UTC]`; numbered by `row` where the source says so.
+
+    Raises:
+        SourceUnreadable: There is nothing to read, a column is gone, or a value is not of its type.
+    """
+    wanted = [name for name in types if not (name == ROW and source.row_number)]
+    parts, rows = [], 0
+    for part in _parts(source, root, url, wanted):
+        named = {name: converted(part[name], types[name], source, rows) for name in wanted}
+        parts.append(pd.DataFrame(named, index=part.index))
+        rows += len(part)
+    if not rows:
+        raise _empty(source)
+    frame = pd.concat(parts, ignore_index=True)
+    return frame.assign(**{ROW: range(rows)})[list(types)] if ROW in types and source.row_number else frame
+
+
+def sample(source: Source, *, root: Path, rows: int = SAMPLE_ROWS, url: str = "") -> tuple[pd.DataFrame, bool]:
+    """The first rows of a source with all its columns, by their headers; text where the format knows no types.
+
+    Returns:
+        The rows, and whether there are more.
+
+    Raises:
+        SourceUnreadable: There is nothing to read, or more than `WIDEST` columns.
+    """
+    parts: list[pd.DataFrame] = []
+    for part in _raw(source, root, url, None):
+        if len(part.columns) > WIDEST:
+            raise SourceUnreadable(
+                "the table is too wide to make a model of",
+                where=source.url,
+                expected=f"at most {WIDEST:,} columns",
+                got=f"{len(part.columns):,} columns",
+                next_step="choose columns: give a narrower file, or a database and a QUERY that names them",
+            )
+        parts.append(part)
+        if sum(map(len, parts)) > rows:
+            break
+    frame = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+    if frame.empty:
+        raise _empty(source)
+    return frame.head(rows), len(frame) > rows
+
+
+def _parts(source: Source, root: Path, url: str, wanted: list[str]) -> Iterable[pd.DataFrame]:
+    """Parts of the source with the wanted columns, by their names."""
+    headers: list[str] | None = None
+    for head in _raw(source, root, url, None, first=True):
+        headers = [str(header) for header in head.columns]
+    if headers is None:
+        raise _empty(source)
+    named = dict(zip(identifiers(headers), headers, strict=True))
+    if lacking := [name for name in wanted if name not in named]:
+        raise SourceUnreadable(
+            "columns are gone",
+            where=source.url,
+            expected=some(wanted, 20),
+            got=f"no {some(lacking)}; there are {some(named, 20)}",
+            next_step="mend the source, or take the columns out of the spec",
+        )
+    back = {named[name]: name for name in wanted}
+    for part in _raw(source, root, url, list(back)):
+        yield part.rename(columns=back)
+
+
+def _raw(
+    source: Source, root: Path, url: str, headers: list[str] | None, *, first: bool = False
+) -> Iterable[pd.DataFrame]:
+    if source.format == "sql":
+        return parts_of_query(url or source.url, source.query, headers, first=first)
+    return parts_of_file(source, root, url or source.url, headers, first=first)
+
+
+def _empty(source: Source) -> SourceUnreadable:
+    return SourceUnreadable(
+        "the source is empty",
+        where=source.url,
+        expected="a header and at least one row" if source.format == "csv" else "at least one row",
+        got="nothing",
+        next_step="look where it comes from; nothing was written",
+    )

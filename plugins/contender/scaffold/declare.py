@@ -1,0 +1,187 @@
+"""The spec of a new model, from its template's and from what the data say."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from contender.core.errors import ScaffoldRefused
+from contender.core.policy import GatePolicy
+from contender.core.source import ColumnType, Source
+from contender.core.spec import ROW, Column, ModelSpec, Shares, Table, Tuning, View
+from contender.scaffold.inputs import usable
+from contender.scaffold.kinds import ColumnProfile
+from contender.scaffold.profile import Profile
+from contender.scaffold.request import UNLABELLED, WITH_TIME_AND_ENTITY, Asked
+from contender.scaffold.schedule import panel_of, times_of
+
+SLACK = 0.1  # of the seen width, at each end of a range
+ANY_TASK = "batch_only"
+
+
+@dataclass(frozen=True)
+class Declared:
+    """A spec and what was decided on the way.
+
+    Attributes:
+        spec: The model's.
+        inputs: What its inputs look like, in the order of `spec.columns`; none for a forecast, whose follow from lags.
+        left_out: Columns that are no inputs, and why.
+        guesses: One sentence each.
+    """
+
+    spec: ModelSpec
+    inputs: tuple[ColumnProfile, ...]
+    left_out: dict[str, str]
+    guesses: tuple[str, ...]
+
+
+def declare(asked: Asked, template: ModelSpec, made: Profile, source: Source, today: datetime) -> Declared:
+    """The new model's spec.
+
+    Args:
+        asked: What was asked for.
+        template: The template's spec: its gate, tuning and task are kept.
+        made: What the data look like.
+        source: Where they lie.
+        today: Of which a model without time takes the month, as its data begin.
+
+    Raises:
+        ScaffoldRefused: The label is of another task than the template, a key does not tell rows apart, or see `usable`.
+        SpecError: The parts do not fit each other.
+    """
+    forecast = asked.template == WITH_TIME_AND_ENTITY
+    task = _task(asked, template, made)
+    _require_key(made)
+    told: list[str] = []
+    facts: dict[str, Any] = {"gate": template.gate, "tuning": template.tuning}
+    inputs: tuple[ColumnProfile, ...] = ()
+    if forecast:
+        facts["panel"], said = panel_of(*_series(made))
+        told.append(said)
+        left = {one.name: "a forecast learns from the label's own past" for one in made.columns if _spare(one, made)}
+    else:
+        inputs, left = usable(made, drop=asked.drop, keep=asked.keep)
+    view = f"{asked.name}_{'history' if forecast else 'features'}" if made.entity else ""
+    if made.times is None:
+        facts |= _timeless(today, template)
+    else:
+        found = times_of(made.times, facts.get("panel"))
+        told += found.guesses
+        tuning = {**template.tuning.model_dump(), "validation_days": found.validation_days}
+        tuning["folds"] = template.tuning.folds if forecast else 1
+        facts |= {
+            "schedule": found.schedule, "data_from": found.data_from, "data_until": found.data_until,
+            "windows": found.windows, "tuning": Tuning(**tuning),
+            "gate": GatePolicy(**{**_set(template.gate), "cluster": "day"}),
+        }  # fmt: skip
+    columns = (
+        _panel_columns(facts["panel"], view) if forecast else tuple(_column(one, view or "request") for one in inputs)
+    )
+    spec = ModelSpec(
+        name=asked.name,
+        title=asked.title or f"{made.label or 'oddity'} of {asked.name}".replace("_", " "),
+        owner=asked.owner or "ml-platform",
+        task=task,
+        classes=made.classes,
+        tables=(_table(asked.name, made, source),),
+        views=(View(name=view, max_age_hours=_max_age(facts.get("panel"))),) if view else (),
+        columns=columns,
+        label=made.label or "planted",
+        planted=template.planted,
+        seed=1,
+        **facts,
+    )
+    return Declared(spec, inputs, left, tuple(told))
+
+
+def _task(asked: Asked, template: ModelSpec, made: Profile) -> Any:
+    if asked.template == WITH_TIME_AND_ENTITY and made.task != "regression" and made.classes:
+        raise _mismatch(asked, made, "a number in each step", "forecasting")
+    if asked.template in (WITH_TIME_AND_ENTITY, UNLABELLED):
+        return template.task
+    if asked.template != ANY_TASK and made.task != template.task:
+        raise _mismatch(asked, made, template.task, {"binary": "classification"}.get(made.task, made.task))
+    return made.task
+
+
+def _mismatch(asked: Asked, made: Profile, expected: str, fitting: str) -> ScaffoldRefused:
+    return ScaffoldRefused(
+        "the label is of another task than the template",
+        where=f"LABEL={asked.label}, FROM={asked.template}",
+        expected=expected,
+        got=f"{made.task}" + (f" with {len(made.shares)} values" if made.shares else ""),
+        next_step=f"say FROM={fitting}, or name the two or more classes that count by CLASSES=",
+    )
+
+
+def _require_key(made: Profile) -> None:
+    if made.repeats:
+        named = [*made.entity, *([made.time] if made.time else [])]
+        raise ScaffoldRefused(
+            "rows cannot be told apart",
+            where=f"ENTITY={','.join(made.entity)}" + (f", TIME={made.time}" if made.time else ""),
+            expected=f"one row for each {' and '.join(named)}",
+            got=f"{made.repeats} of {made.rows} rows repeat another's",
+            next_step="name by ENTITY or TIME what tells them apart, or leave ENTITY out: rows are then numbered",
+        )
+
+
+def _table(name: str, made: Profile, source: Source) -> Table:
+    time_format = made.column(made.time).time_format if made.time else ""
+    types: dict[str, ColumnType] = {}
+    numbered = not made.entity
+    facts = {**_set(source), "row_number": numbered, "time_format": time_format, "types": types}
+    key = (ROW,) if numbered else (*made.entity, *([made.time] if made.time else []))
+    return Table(
+        name=name, time_column=made.time, key=key, entity=made.entity,
+        source=Source(**{field: value for field, value in facts.items() if value or field in ("url", "format")}),
+    )  # fmt: skip
+
+
+def _column(one: ColumnProfile, source: str) -> Column:
+    if one.kind != "number":
+        return Column(name=one.name, kind="category", source=source)
+    low, high = widened(float(one.minimum or 0.0), float(one.maximum or 0.0))
+    return Column(name=one.name, source=source, minimum=low, maximum=high)
+
+
+def widened(low: float, high: float) -> tuple[float, float]:
+    """A range with slack, rounded to four digits; what never was negative stays so."""
+    slack = (high - low) * SLACK
+    least = 0.0 if low >= 0 and low - slack < 0 else low - slack
+    return min(_rounded(least), low), max(_rounded(high + slack), high)
+
+
+def _rounded(value: float) -> float:
+    return float(f"{value:.4g}")
+
+
+def _panel_columns(panel: Any, view: str) -> tuple[Column, ...]:
+    return tuple(Column(name=name, source=view) for name in panel.features())
+
+
+def _max_age(panel: Any) -> float | None:
+    return None if panel is None else max(3 * panel.duration / timedelta(hours=1), 72.0)
+
+
+def _timeless(today: datetime, template: ModelSpec) -> dict[str, Any]:
+    month = today.astimezone(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    return {
+        "data_from": month, "windows": Shares(), "tuning": Tuning(trials=template.tuning.trials, validation_days=5),
+        "gate": GatePolicy(**{**_set(template.gate), "cluster": "example_id"}),
+    }  # fmt: skip
+
+
+def _series(made: Profile) -> tuple[Any, Any]:
+    return made.times, made.series
+
+
+def _spare(one: ColumnProfile, made: Profile) -> bool:
+    return one.name not in {made.label, made.time, *made.entity}
+
+
+def _set(declared: Any) -> dict[str, Any]:
+    """The fields that were set."""
+    return {name: getattr(declared, name) for name in declared.model_fields_set}

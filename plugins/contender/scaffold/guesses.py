@@ -1,0 +1,55 @@
+"""What was guessed of a table, each in a sentence that says how to have it otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from contender.core.errors import some
+from contender.scaffold.profile import Profile
+
+IMBALANCED = 0.05
+
+
+def guesses(made: Profile) -> list[str]:
+    """One sentence for each guess or oddity."""
+    return [*_of_the_task(made), *_of_time_and_entity(made), *_of_columns(made)]
+
+
+def _of_the_task(made: Profile) -> Iterator[str]:
+    if made.label and made.task == "binary":
+        positive = made.classes[-1] if made.classes else "1"
+        other = f"; say CLASSES={','.join(reversed(made.classes))} for the other" if made.classes else ""
+        share = f"{made.shares[positive]:.1%} of the rows"
+        yield f"task: binary; {made.label} is predicted to be {positive!r} ({share}){other}"
+    elif made.label:
+        of = f" of {some(made.classes, 6)}" if made.classes else ""
+        yield f"task: {made.task}{of}, by the values of {made.label}; another FROM= asks for another task"
+    if rare := [name for name, share in made.shares.items() if share < IMBALANCED]:
+        yield (
+            f"imbalance: {some(rare)} under {IMBALANCED:.0%} of the rows; the log loss still decides, look at the "
+            "report's precision and recall before you trust a threshold"
+        )
+
+
+def _of_time_and_entity(made: Profile) -> Iterator[str]:
+    times = [one.header for one in made.columns if one.kind == "time"]
+    names = [one.header for one in made.columns if one.identifies]
+    if made.time is None and times:
+        yield (
+            f"time: {some(times)} may say when a row happened: say TIME={times[0]} to split by it; without TIME rows "
+            "are split by a hash of their key"
+        )
+    if not made.entity and names:
+        yield f"entity: {some(names)} may name what a row is about: say ENTITY={names[0]} to serve by it"
+
+
+def _of_columns(made: Profile) -> Iterator[str]:
+    for one in made.columns:
+        if one.personal:
+            yield f"{one.header}: {one.personal}; left out, KEEP={one.header} uses it"
+        if one.high_cardinality and not one.identifies:
+            yield f"{one.header}: {one.distinct} categories, of which rare ones teach little; DROP={one.header} omits it"
+        if one.time_format:
+            yield f"{one.header}: times are read as {one.time_format}; change time_format in the spec's source"
+    if made.sampled:
+        yield f"sample: ranges and categories are those of the first {made.rows:,} rows; there are more"

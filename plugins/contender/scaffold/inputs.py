@@ -1,0 +1,84 @@
+"""Which columns become inputs of the model, and why the others do not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from contender.core.errors import ScaffoldRefused, some
+from contender.scaffold.kinds import ColumnProfile
+from contender.scaffold.profile import Profile
+
+
+def usable(
+    made: Profile, *, drop: Sequence[str] = (), keep: Sequence[str] = ()
+) -> tuple[tuple[ColumnProfile, ...], dict[str, str]]:
+    """The inputs, and of each other column the reason why it is none.
+
+    Args:
+        made: The profile.
+        drop: Headers or names of columns that are left out.
+        keep: Of columns that are used although something speaks against them.
+
+    Raises:
+        ScaffoldRefused: A column is suspected to tell the label and was neither kept nor dropped; none is left; or a
+            name is none of the columns.
+    """
+    _require_known(made, [*drop, *keep])
+    taken, left, suspected = [], {}, []
+    for one in made.columns:
+        names = {one.name, one.header}
+        if one.name in {made.label, made.time, *made.entity}:
+            continue
+        if names & set(drop):
+            left[one.name] = "dropped"
+        elif one.leak and not names & set(keep):
+            suspected.append(one)
+        elif why := _unfit(one, kept=bool(names & set(keep))):
+            left[one.name] = why
+        else:
+            taken.append(one)
+    if suspected:
+        first = suspected[0].header
+        raise ScaffoldRefused(
+            "columns are suspected to tell the label",
+            where=some((one.header for one in suspected), 20),
+            expected="inputs that are known before the label is",
+            got=some(f"{one.header}: {one.leak}" for one in suspected),
+            next_step=f"leave them out with DROP={first}, or, if they are known in time, use them with KEEP={first}",
+        )
+    if not taken:
+        raise ScaffoldRefused(
+            "no column is left to predict from",
+            where="DATA",
+            expected="a number or a category beside the label",
+            got=some(f"{name}: {why}" for name, why in left.items()),
+            next_step="give a table with inputs, or use some with KEEP=<column>",
+        )
+    return tuple(taken), left
+
+
+def _unfit(one: ColumnProfile, *, kept: bool) -> str:
+    """Why a column is no input, or empty."""
+    if one.kind in ("empty", "constant"):
+        return "it has no value" if one.kind == "empty" else "it is the same in every row"
+    if one.kind == "time":
+        return "a time is no input by itself: compute what matters of it in `features`"
+    if kept:
+        return ""
+    if one.kind == "text":
+        return "free text: encode it in `features`, or KEEP it as a category"
+    if one.personal:
+        return f"personal data: {one.personal}"
+    return "it names the row" if one.identifies else ""
+
+
+def _require_known(made: Profile, asked: list[str]) -> None:
+    known = {name for one in made.columns for name in (one.name, one.header)}
+    if unknown := [name for name in asked if name not in known]:
+        raise ScaffoldRefused(
+            "there are no such columns",
+            where="DROP or KEEP",
+            expected=f"some of {some((one.header for one in made.columns), 20)}",
+            got=some(unknown),
+            next_step="name the columns as the data do",
+        )

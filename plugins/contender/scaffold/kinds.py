@@ -1,0 +1,135 @@
+"""The kind of one column, from its values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import pandas as pd
+
+from contender.adapters.source_values import as_numbers, as_times
+from contender.scaffold.personal import personal
+
+Kind = Literal["number", "category", "text", "time", "constant", "empty"]
+# Tried in this order; of an ambiguous column (03/04/2013 throughout) the first that fits all values is taken, and told.
+TIME_FORMATS = (
+    "", "%Y/%m/%d", "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%Y%m%d", "%d-%m-%Y", "%d.%m.%Y %H:%M", "%d/%m/%Y %H:%M",
+    "%m/%d/%Y %H:%M", "%d.%m.%Y %H:%M:%S", "%m/%d/%Y %H:%M:%S", "%Y/%m/%d %H:%M:%S", "%d %b %Y", "%b %d, %Y",
+)  # fmt: skip
+CATEGORIES = 50
+WORDY = 40  # mean characters from which a text is prose, not a name
+IDENTIFYING = ("id", "uuid", "key", "number", "no", "nr", "code")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ColumnProfile:
+    """One column.
+
+    Attributes:
+        name, header: As the platform and as the source call it.
+        kind: What it holds.
+        missing: Share of rows without a value.
+        distinct: Number of different values.
+        unique: Whether no two rows share a value.
+        whole: Whether all its numbers are whole.
+        minimum, maximum: Of its numbers.
+        values: Of a category, most frequent first, where there are at most `CATEGORIES`.
+        high_cardinality: Whether there are more.
+        identifies: Whether it seems to name what a row is about.
+        time_format: How its times are written; empty for ISO 8601.
+        personal: Why it looks like personal data, or empty.
+        leak: Why it is suspected to tell the label, or empty.
+    """
+
+    name: str
+    header: str
+    kind: Kind
+    missing: float
+    distinct: int
+    unique: bool
+    whole: bool = False
+    minimum: float | None = None
+    maximum: float | None = None
+    values: tuple[str, ...] = ()
+    high_cardinality: bool = False
+    identifies: bool = False
+    time_format: str = ""
+    personal: str = ""
+    leak: str = ""
+
+
+def column_profile(column: pd.Series, header: str, *, as_time: bool = False) -> ColumnProfile:
+    """Look at one column.
+
+    Args:
+        column: Its values, as text or typed; its name is the platform's.
+        header: What the source calls it.
+        as_time: Whether it is said to hold times: digits are then times too.
+    """
+    known = column.dropna()
+    if column.dtype == object or isinstance(column.dtype, pd.StringDtype):
+        known = known.astype("string").str.strip()
+        known = known[known != ""]
+    name, distinct = str(column.name), int(known.nunique())
+    numbers = as_numbers(known)
+    numeric = bool(len(known)) and bool(numbers.notna().all())
+    time_format = _time_format(known) if len(known) and (as_time or not numeric) else None
+    whole = numeric and bool((numbers % 1 == 0).all())
+    unique = distinct == len(column) and distinct > 1
+    kind = _kind(known, distinct, numeric=numeric, time=time_format is not None)
+    category = kind == "category"
+    return ColumnProfile(
+        name=name,
+        header=header,
+        kind=kind,
+        missing=1 - len(known) / max(len(column), 1),
+        distinct=distinct,
+        unique=unique,
+        whole=whole,
+        minimum=float(numbers.min()) if kind == "number" else None,
+        maximum=float(numbers.max()) if kind == "number" else None,
+        values=tuple(known.astype("string").value_counts().index) if category and distinct <= CATEGORIES else (),
+        high_cardinality=category and distinct > CATEGORIES,
+        identifies=kind in ("category", "text", "number") and _identifies(name, unique, whole or not numeric),
+        time_format=time_format or "",
+        personal="" if kind in ("time", "constant", "empty") else personal(name, known),
+    )
+
+
+def times_of(column: pd.Series, time_format: str) -> pd.Series:
+    """The column as times, UTC; missing where a value is none."""
+    return as_times(column, time_format)
+
+
+def _kind(known: pd.Series, distinct: int, *, numeric: bool, time: bool) -> Kind:
+    if not len(known):
+        return "empty"
+    if distinct == 1:
+        return "constant"
+    if time:
+        return "time"
+    if numeric:
+        return "number"
+    return "text" if float(known.astype("string").str.len().mean()) > WORDY else "category"
+
+
+def _time_format(known: pd.Series) -> str | None:
+    """How all the values are written, or nothing where they are no times."""
+    if pd.api.types.is_datetime64_any_dtype(known):
+        return ""
+    if pd.api.types.is_numeric_dtype(known) and not pd.api.types.is_integer_dtype(known):
+        return None
+    texts = known.astype("string")
+    head = texts.head(200)
+    for one in TIME_FORMATS:
+        if as_times(head, one).notna().all() and as_times(texts, one).notna().all():
+            return one
+    # Most are times of one form: a time column with faults, which is told where it is used.
+    shares = {one: float(as_times(head, one).notna().mean()) for one in TIME_FORMATS}
+    best = max(shares, key=lambda one: shares[one])
+    return best if shares[best] > 0.9 else None  # noqa: PLR2004
+
+
+def _identifies(name: str, unique: bool, nameable: bool) -> bool:
+    words = name.split("_")
+    return nameable and (unique or (words[-1] in IDENTIFYING and len(words) > 1) or name in ("id", "c_id", "uuid"))

@@ -1,0 +1,211 @@
+"""What a table looks like: the kind of each column, and the task."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from typing import Literal
+
+import pandas as pd
+
+from contender.core.errors import ScaffoldRefused, some
+from contender.core.naming import identifiers
+from contender.core.policy import Task
+from contender.scaffold.kinds import ColumnProfile, column_profile, times_of
+from contender.scaffold.suspicion import leaks
+from contender.stages.tabular import joined_key
+
+FEWEST_ROWS = 20
+CLASSES_AT_MOST = 30  # more distinct whole numbers than this are a quantity
+Problem = Literal["time", "entity", "label"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Profile:
+    """A table as a model would use it.
+
+    Attributes:
+        rows: How many were looked at.
+        sampled: Whether there are more.
+        columns: All of them, in order.
+        label: Name of the label's column; empty for a model without labels.
+        task: Kind of problem.
+        classes: Names of the classes, the predicted one of two last; none where the label holds 0 and 1, or a number.
+        shares: Share of each class, by its name.
+        time, entity: As they were given.
+        times: The time column, UTC.
+        series: What each row is about, as one text.
+        repeats: How many rows have the entity and time of another.
+    """
+
+    rows: int
+    sampled: bool
+    columns: tuple[ColumnProfile, ...]
+    label: str
+    task: Task
+    classes: tuple[str, ...] = ()
+    shares: dict[str, float]
+    time: str | None = None
+    entity: tuple[str, ...] = ()
+    times: pd.Series | None = field(default=None, repr=False, compare=False)
+    series: pd.Series | None = field(default=None, repr=False, compare=False)
+    repeats: int = 0
+
+    def column(self, name: str) -> ColumnProfile:
+        """The column of that name."""
+        return next(column for column in self.columns if column.name == name)
+
+
+def profile(
+    frame: pd.DataFrame,
+    *,
+    label: str,
+    time: str | None = None,
+    entity: Sequence[str] = (),
+    classes: Sequence[str] = (),
+    sampled: bool = False,
+) -> Profile:
+    """Look at a table.
+
+    Args:
+        frame: Its rows, by the source's headers, as text or typed.
+        label: Header or name of the label's column; empty for a model without labels.
+        time, entity: Headers or names of the columns that place a row in time and name what it is about.
+        classes: Names of the classes, where they are known.
+        sampled: Whether the source has more rows.
+
+    Raises:
+        ScaffoldRefused: Nothing can be learnt from it, or a column is not what it is said to be.
+    """
+    headers = [str(header) for header in frame.columns]
+    _require_a_table(frame, headers)
+    names = identifiers(headers)
+    table = frame.set_axis(names, axis=1)
+    known = dict(zip(headers, names, strict=True))
+    target = _found(label, known, "label") if label else ""
+    when = _found(time, known, "time") if time else None
+    who = tuple(_found(one, known, "entity") for one in entity)
+    columns = tuple(
+        column_profile(table[name], header, as_time=name == when) for header, name in zip(headers, names, strict=True)
+    )
+    moments = None if when is None else _times(table[when], columns[names.index(when)])
+    _require_entities(table, who)
+    task, found, shares = _task(table, target, classes) if target else ("binary", (), {})
+    if target:
+        columns = leaks(table, columns, target, task, found, moments)
+    return Profile(
+        rows=len(table), sampled=sampled, columns=columns, label=target, task=task, classes=found, shares=shares,
+        time=when, entity=who, times=moments,
+        series=joined_key(table, list(who)) if who else None,
+        repeats=int(table.duplicated([*who, *([when] if when else [])]).sum()) if who else 0,
+    )  # fmt: skip
+
+
+def _require_a_table(frame: pd.DataFrame, headers: list[str]) -> None:
+    repeated = sorted({header for header in headers if headers.count(header) > 1})
+    problem = ""
+    if repeated:
+        problem = f"columns share a name: {some(repeated)}"
+    elif len(headers) < 2:  # noqa: PLR2004  a label and something to tell it by
+        problem = f"there is one column only, {some(headers)}"
+    elif len(frame) < FEWEST_ROWS:
+        problem = f"there are {len(frame)} rows"
+    if problem:
+        raise ScaffoldRefused(
+            "no model can be made of this table",
+            where="DATA",
+            expected=f"columns of different names, a label and something to tell it by, at least {FEWEST_ROWS} rows",
+            got=problem,
+            next_step="give another table; where the delimiter is the matter, save it with commas",
+        )
+
+
+def _found(asked: str, known: dict[str, str], what: Problem) -> str:
+    """The name of a column that was asked for by header or name."""
+    if asked in known:
+        return known[asked]
+    if asked in known.values():
+        return asked
+    close = get_close_matches(asked, [*known, *known.values()], n=1)
+    raise ScaffoldRefused(
+        f"there is no column {asked!r}" + (f"; did you mean {close[0]!r}?" if close else ""),
+        where=what.upper(),
+        expected=f"one of {some(known, 20)}",
+        got=asked,
+        next_step=f"say {what.upper()}=<column>",
+    )
+
+
+def _times(column: pd.Series, described: ColumnProfile) -> pd.Series:
+    times = times_of(column, described.time_format)
+    wrong = times.isna()
+    if wrong.any():
+        raise ScaffoldRefused(
+            "the time column does not parse",
+            where=f"TIME={described.header}",
+            expected="a time in each row, all written alike: ISO 8601, or day, month and year with or without a clock",
+            got=f"{int(wrong.sum())} of {len(column)} rows are none, e.g. {some(map(repr, column[wrong].head(5)))}",
+            next_step="mend these rows, name another column, or leave TIME out: rows are then split by their key",
+        )
+    return times
+
+
+def _require_entities(table: pd.DataFrame, entity: tuple[str, ...]) -> None:
+    for name in entity:
+        missing = table[name].isna()
+        if missing.any():
+            raise ScaffoldRefused(
+                "rows do not say what they are about",
+                where=f"ENTITY={name}",
+                expected="a value in each row",
+                got=f"{int(missing.sum())} of {len(table)} missing, in rows {some(missing.to_numpy().nonzero()[0])}",
+                next_step="take these rows out of the source, or name another column",
+            )
+
+
+def _task(table: pd.DataFrame, label: str, given: Sequence[str]) -> tuple[Task, tuple[str, ...], dict[str, float]]:
+    """The kind of problem that a label makes, its classes and their shares."""
+    values = table[label].dropna()
+    described = column_profile(values.rename(label), label)
+    texts = values.astype("string").str.strip()
+    counts = texts.value_counts(normalize=True)
+    if values.empty or len(counts) < 2:  # noqa: PLR2004
+        raise ScaffoldRefused(
+            "the label teaches nothing",
+            where=f"LABEL={label}",
+            expected="at least two different values",
+            got="no value at all" if values.empty else f"{counts.index[0]!r} in each of {len(values)} rows",
+            next_step="name another column, or give rows of both kinds",
+        )
+    shares = {str(name): float(share) for name, share in counts.items()}
+    quantity = described.kind == "number" and (not described.whole or len(counts) > CLASSES_AT_MOST)
+    if quantity and not given:
+        return "regression", (), {}
+    numeric = pd.to_numeric(texts, errors="coerce")
+    if not given and len(counts) == 2 and set(numeric.dropna()) == {0.0, 1.0} and numeric.notna().all():  # noqa: PLR2004
+        return "binary", (), {str(int(float(name))): share for name, share in shares.items()}
+    if unknown := sorted(set(given) - set(shares)):
+        raise ScaffoldRefused(
+            "the label has none of these classes",
+            where="CLASSES", expected=some(shares, 20), got=some(unknown), next_step="name them as the data do",
+        )  # fmt: skip
+    if not given and len(counts) > CLASSES_AT_MOST:
+        raise ScaffoldRefused(
+            "the label has too many classes",
+            where=f"LABEL={label}", expected=f"at most {CLASSES_AT_MOST}, or a number", got=f"{len(counts)}",
+            next_step="sum the rare ones up, name those that count by CLASSES=, or choose another label",
+        )  # fmt: skip
+    classes = tuple(given) or _ordered(shares)
+    return ("binary" if len(classes) == 2 else "multiclass"), classes, shares  # noqa: PLR2004
+
+
+NEGATIVE = ("no", "false", "n", "f", "0", "negative", "benign", "good", "stayed", "ok", "normal", "none")
+
+
+def _ordered(shares: dict[str, float]) -> tuple[str, ...]:
+    """Of two classes the rarer one last, unless one says no; of several by name."""
+    if len(shares) > 2:  # noqa: PLR2004
+        return tuple(sorted(shares))
+    says_no = [name for name in shares if name.lower() in NEGATIVE]
+    return tuple(sorted(shares, key=lambda name: (name not in says_no, -shares[name], name)))

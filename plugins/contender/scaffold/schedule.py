@@ -1,0 +1,146 @@
+"""Intervals and windows that suit the times of the data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Literal
+
+import pandas as pd
+
+from contender.core.errors import ScaffoldRefused
+from contender.core.panel import STEPS, Panel
+from contender.core.windows import Windows
+
+Schedule = Literal["@monthly", "@quarterly", "@yearly"]
+MONTHS: dict[Schedule, int] = {"@monthly": 1, "@quarterly": 3, "@yearly": 12}
+HOLDOUT_FROM_DAYS: dict[Schedule, int] = {"@monthly": 14, "@quarterly": 45, "@yearly": 180}
+HOLDOUT_ROWS, HOLDOUT_DAYS = 200, 7  # what a holdout should have, so that its interval can say anything
+LATEST = 0.8  # share of its last month that data must reach, for that month to count
+LONGEST_HISTORY_DAYS = 3660
+MONTH_DAYS = 30.4375
+
+
+@dataclass(frozen=True)
+class Times:
+    """What the times of the data ask for.
+
+    Attributes:
+        data_from, data_until: The whole months of which there is data.
+        schedule, windows: See `ModelSpec`.
+        validation_days: See `Tuning`.
+        guesses: What was decided, one sentence each.
+    """
+
+    data_from: datetime
+    data_until: datetime
+    schedule: Schedule
+    windows: Windows
+    validation_days: int
+    guesses: tuple[str, ...]
+
+
+def times_of(times: pd.Series, panel: Panel | None) -> Times:
+    """Intervals and windows for rows at these times, UTC.
+
+    Raises:
+        ScaffoldRefused: They cover too little time to hold anything out.
+    """
+    data_from, data_until, told = _months(times)
+    schedule = _schedule(times, data_from, data_until)
+    until = _last_end(schedule, data_until)
+    start = _shifted(until, -MONTHS[schedule])
+    holdout_from = start + timedelta(days=HOLDOUT_FROM_DAYS[schedule])
+    train_days = max((holdout_from - data_from).days, 1)
+    lookback = 0 if panel is None else _lookback_days(panel)
+    windows = Windows(
+        history_days=min((data_until - data_from).days + 1, LONGEST_HISTORY_DAYS),
+        holdout_starts_after_days=HOLDOUT_FROM_DAYS[schedule], gap_hours=0, lookback_days=lookback,
+    )  # fmt: skip
+    told.append(
+        f"schedule: {schedule}, the holdout begins {HOLDOUT_FROM_DAYS[schedule]} days into the interval; gap_hours is 0: set "
+        "it, and label_delay_hours, where a label is known only some time after the row"
+    )
+    return Times(data_from, data_until, schedule, windows, min(max(train_days // 5, 1), 30), tuple(told))
+
+
+def panel_of(times: pd.Series, series: pd.Series) -> tuple[Panel, str]:
+    """The step, lags, means and season of series at these times.
+
+    Raises:
+        ScaffoldRefused: Their rows have no common step of an hour, a day or a week.
+    """
+    steps = (
+        pd.DataFrame({"time": times, "series": series}).sort_values("time").groupby("series")["time"].diff().dropna()
+    )
+    common = None if steps.empty else steps.mode().iloc[0]
+    named = {length: name for name, length in STEPS.items()}
+    step = named.get(common.to_pytimedelta()) if common is not None else None
+    if step == "hour":
+        panel = Panel(step="hour", lags=(1, 2, 3, 24, 168), means=(24, 168), season=24)
+    elif step == "day":
+        panel = Panel(step="day", lags=(1, 2, 3, 4, 5, 6, 7, 14), means=(7, 28), season=7)
+    elif step == "week":
+        panel = Panel(step="week", lags=(1, 2, 3, 4, 8), means=(4, 12), season=1)
+    else:
+        raise ScaffoldRefused(
+            "the series have no step of an hour, a day or a week",
+            where="TIME, ENTITY",
+            expected="one row for each series and step",
+            got="one row for each series" if common is None else f"mostly {common} between two rows of a series",
+            next_step="sum the data up by the day, or name by ENTITY what tells the series apart",
+        )
+    return panel, f"panel: a step is a {step}, the naive forecast the value {panel.season} steps before; change panel"
+
+
+def _months(times: pd.Series) -> tuple[datetime, datetime, list[str]]:
+    """The whole months from the last gap on, to the last month that is nearly whole."""
+    months = times.dt.tz_localize(None).dt.to_period("M")
+    first, last, told = months.min(), months.max(), []
+    newest = times.max().tz_localize(None)
+    reached = (newest - last.start_time) / (last.end_time - last.start_time)
+    if reached < LATEST and last > first:
+        told.append(f"data_until: {last} ends after {reached:.0%} and is left out; set data_until once it is whole")
+        last -= 1
+    there = set(months)
+    gaps = [month for month in pd.period_range(first, last, freq="M") if month not in there]
+    if gaps:
+        first = gaps[-1] + 1
+        told.append(f"data_from: {gaps[-1]} has no rows, so that the data count from {first} on")
+    return _utc(first), _utc(last + 1), told
+
+
+def _utc(month: pd.Period) -> datetime:
+    return datetime(month.year, month.month, 1, tzinfo=UTC)
+
+
+def _schedule(times: pd.Series, data_from: datetime, data_until: datetime) -> Schedule:
+    """The shortest schedule whose typical holdout has enough rows and days; else the longest that fits the data."""
+    days = max((data_until - data_from).days, 1)
+    rows_a_day = len(times) / days
+    filled = times.dt.floor("D").nunique() / days
+    fitting: list[Schedule] = ["@monthly"]
+    for name, months in MONTHS.items():
+        if _shifted(_last_end(name, data_until), -months) < data_from:
+            continue
+        fitting.append(name)
+        held_out = months * MONTH_DAYS - HOLDOUT_FROM_DAYS[name]
+        if held_out * rows_a_day >= HOLDOUT_ROWS and held_out * filled >= HOLDOUT_DAYS:
+            return name
+    return fitting[-1]
+
+
+def _last_end(schedule: Schedule, until: datetime) -> datetime:
+    """The last moment not after `until` at which an interval of the schedule ends."""
+    months = MONTHS[schedule]
+    return until.replace(month=(until.month - 1) // months * months + 1)
+
+
+def _shifted(moment: datetime, months: int) -> datetime:
+    count = moment.year * 12 + moment.month - 1 + months
+    return moment.replace(year=count // 12, month=count % 12 + 1)
+
+
+def _lookback_days(panel: Panel) -> int:
+    steps = max(*panel.lags, *panel.means, panel.naive_lag) + 1
+    return min((panel.duration * steps).days + 1, 366)
