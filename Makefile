@@ -71,6 +71,16 @@ logs: python ## Follow the logs of the stack, or of one SERVICE
 serve: install ## Serve MODEL's champion on PORT (default: a free one), without Docker
 	@$(BIN)/python -m contender.embedded serve --model $(MODEL) $(if $(PORT),--port $(PORT))
 
+# Handed on by the environment, for they may hold spaces, quotes and dollar signs; taken from make's command line alone,
+# for names as common as these may stand in anybody's environment.
+NEW_MODEL_ARGUMENTS := NAME FROM DATA LABEL TIME ENTITY QUERY CONNECTION DROP KEEP CLASSES TITLE OWNER
+$(foreach name,$(NEW_MODEL_ARGUMENTS),$(eval export NEW_MODEL_$(name) = $$(if $$(findstring command,$$(origin $(name))),$$(value $(name)))))
+new-model: install ## Make a model: NAME=churn FROM=classification DATA=path-or-url LABEL=churned [TIME= ENTITY= …]; asks for what is missing
+	@$(BIN)/python -m contender.scaffold
+
+test-model: install ## Run the tests of one MODEL
+	@$(BIN)/python -m pytest tests/models/test_$(MODEL)_*.py
+
 test: install ## Run the tests that need no services (under 10 minutes)
 	@$(BIN)/python -m pytest -m "not slow" tests
 
@@ -100,4 +110,4 @@ lock: install ## Resolve requirements.in and requirements-dev.in anew into the l
 	@cp requirements-dev.txt requirements.txt && $(RESOLVE) requirements.in -o requirements.txt
 
 .PHONY: help install demo stop up down logs serve test test-slow test-all check format bench airflow verify-decisions lock
-.PHONY: python
+.PHONY: python new-model test-model

@@ -48,7 +48,7 @@ def declare(asked: Asked, template: ModelSpec, made: Profile, source: Source, to
         today: Of which a model without time takes the month, as its data begin.
 
     Raises:
-        ScaffoldRefused: The label is of another task than the template, a key does not tell rows apart, or see `usable`.
+        ScaffoldRefused: The label is of another task than the template, or its key tells no rows apart; see `usable`.
         SpecError: The parts do not fit each other.
     """
     forecast = asked.template == WITH_TIME_AND_ENTITY

@@ -48,7 +48,7 @@ def _of_columns(made: Profile) -> Iterator[str]:
         if one.personal:
             yield f"{one.header}: {one.personal}; left out, KEEP={one.header} uses it"
         if one.high_cardinality and not one.identifies:
-            yield f"{one.header}: {one.distinct} categories, of which rare ones teach little; DROP={one.header} omits it"
+            yield f"{one.header}: {one.distinct} categories, rare ones teach little; DROP={one.header} omits it"
         if one.time_format:
             yield f"{one.header}: times are read as {one.time_format}; change time_format in the spec's source"
     if made.sampled:

@@ -14,8 +14,8 @@ WIDTH = 120
 INDENT = "    "
 # Before which field of the spec a guess stands that begins with this word; any other stands before the columns.
 FIELD_OF = {
-    "task": "task", "imbalance": "label", "time": "windows", "schedule": "windows", "panel": "panel", "entity": "tables",
-    "encoding": "tables", "delimiter": "tables", "sample": "columns", "data_from": "data_from",
+    "task": "task", "imbalance": "label", "time": "windows", "schedule": "windows", "panel": "panel",
+    "entity": "tables", "encoding": "tables", "delimiter": "tables", "sample": "columns", "data_from": "data_from",
     "data_until": "data_until",
 }  # fmt: skip
 
@@ -138,7 +138,8 @@ def _broken(value: Any, depth: int) -> str:
 
 def _inline(value: Any) -> str:
     if isinstance(value, Declared):
-        return f"{type(value).__name__}({', '.join(f'{name}={_inline(getattr(value, name))}' for name in _changed(value))})"
+        arguments = (f"{name}={_inline(getattr(value, name))}" for name in _changed(value))
+        return f"{type(value).__name__}({', '.join(arguments)})"
     if isinstance(value, tuple):
         items = [_inline(item) for item in value]
         return f"({', '.join(items)}{',' if len(items) == 1 else ''})"

@@ -58,8 +58,8 @@ def times_of(times: pd.Series, panel: Panel | None) -> Times:
         holdout_starts_after_days=HOLDOUT_FROM_DAYS[schedule], gap_hours=0, lookback_days=lookback,
     )  # fmt: skip
     told.append(
-        f"schedule: {schedule}, the holdout begins {HOLDOUT_FROM_DAYS[schedule]} days into the interval; gap_hours is 0: set "
-        "it, and label_delay_hours, where a label is known only some time after the row"
+        f"schedule: {schedule}, the holdout begins {HOLDOUT_FROM_DAYS[schedule]} days into the interval; gap_hours is "
+        "0, set it and label_delay_hours where a label is known only some time after the row"
     )
     return Times(data_from, data_until, schedule, windows, min(max(train_days // 5, 1), 30), tuple(told))
 

@@ -32,15 +32,23 @@ def predictions(examples: pd.DataFrame, scores: np.ndarray, version: str, spec: 
     )
 
 
-def answered(scores: np.ndarray, spec: ModelSpec) -> dict[str, pd.Series]:
-    """The columns of an answer, by task.
+def answered_columns(spec: ModelSpec) -> list[str]:
+    """Names of an answer's columns.
 
     Returns:
         `probability` of a binary model; `predicted`, the name of the likeliest class, and `probability_<class>` of each
-        class of a multiclass one; `value` of the others. float64 but for `predicted`.
+        class of a multiclass one; `value` of the others.
     """
     if spec.task == "multiclass":
-        names = pd.array([spec.classes[code] for code in scores.argmax(axis=1)], dtype="string")
-        chances = zip(identifiers(f"probability_{name}" for name in spec.classes), scores.T, strict=True)
-        return {"predicted": pd.Series(names), **{name: pd.Series(of) for name, of in chances}}
-    return {"probability" if spec.task == "binary" else "value": pd.Series(scores)}
+        return ["predicted", *identifiers(f"probability_{name}" for name in spec.classes)]
+    return ["probability" if spec.task == "binary" else "value"]
+
+
+def answered(scores: np.ndarray, spec: ModelSpec) -> dict[str, pd.Series]:
+    """The columns of an answer, float64 but for `predicted`."""
+    names = answered_columns(spec)
+    if spec.task != "multiclass":
+        return {names[0]: pd.Series(scores)}
+    likeliest = pd.array([spec.classes[code] for code in scores.argmax(axis=1)], dtype="string")
+    chances = zip(names[1:], scores.T, strict=True)
+    return {names[0]: pd.Series(likeliest), **{name: pd.Series(of) for name, of in chances}}

@@ -1,0 +1,173 @@
+"""A new model from a request: read, profile, declare, draft, check, write."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import pandas as pd
+
+from contender.adapters.expectations import load_suite, validate
+from contender.adapters.sources import sample
+from contender.core.errors import ScaffoldRefused, some
+from contender.core.interval import Interval
+from contender.core.model_code import module_of
+from contender.core.spec import ModelSpec
+from contender.scaffold import files
+from contender.scaffold.behaviour import examples_of, typed
+from contender.scaffold.declare import Declared, declare
+from contender.scaffold.guesses import guesses
+from contender.scaffold.profile import profile
+from contender.scaffold.render import comments_of, dag_file
+from contender.scaffold.request import Asked, places, require_possible
+from contender.scaffold.suites import suites
+from contender.scaffold.where import source_of
+from contender.scaffold.write import write
+from contender.stages import data
+
+Say = Callable[[str], None]
+NORMAL = "`promote` at first, and `hold` as long as new rows say nothing new."
+
+
+@dataclass(frozen=True)
+class Made:
+    """A model that was written.
+
+    Attributes:
+        spec: Its declaration.
+        files: Text by path below the checkout.
+        guesses: What was guessed, one sentence each.
+    """
+
+    spec: ModelSpec
+    files: dict[str, str]
+    guesses: tuple[str, ...]
+
+
+def make(asked: Asked, root: Path, today: datetime, say: Say) -> Made:
+    """Write a new model.
+
+    Args:
+        asked: What was asked for.
+        root: The checkout.
+        today: Where a model without time begins.
+        say: Takes each line of progress.
+
+    Raises:
+        ScaffoldRefused: It cannot be made of what was given; nothing was written.
+        SourceUnreadable: The data cannot be read.
+    """
+    require_possible(asked, root)
+    template = _template(asked.template, root)
+    say(f"Reading {asked.data}")
+    source, told = source_of(asked.data, root, query=asked.query, connection=asked.connection)
+    frame, sampled = sample(source, root=root, url=_url(asked))
+    say(f"Looking at {len(frame):,} rows of {len(frame.columns)} columns{', the first of more' if sampled else ''}")
+    seen = profile(
+        frame, label=asked.label, time=asked.time or None, entity=asked.entity, classes=asked.classes, sampled=sampled
+    )
+    declared = declare(asked, template, seen, source, today)
+    said = (*guesses(seen), *declared.guesses, *told)
+    raw = typed(frame, declared.spec.tables[0], declared.spec)
+    text = (root / "dags" / "templates" / asked.template / "model.py").read_text(encoding="utf-8")
+    code = files.model_file(text, asked.template, asked.name)
+    say("Drafting suites, and checking them against the data")
+    written = _files(asked, declared, raw, code, said, sampled=sampled)
+    _require_valid(declared.spec, written, raw)
+    write(root, written, places(root, asked.name))
+    left = tuple(f"left out: {name}: {why}" for name, why in declared.left_out.items())
+    return Made(declared.spec, written, (*said, *left))
+
+
+def _template(name: str, root: Path) -> ModelSpec:
+    """The template's spec, imported from its `dag.py` as Airflow would."""
+    folder = root / "dags" / "templates"
+    sys.path.insert(0, str(folder))
+    try:
+        found = importlib.import_module(f"{name}.dag").SPEC
+    finally:
+        sys.path.remove(str(folder))
+    if not isinstance(found, ModelSpec):
+        raise ScaffoldRefused(
+            "the template declares no spec", where=f"dags/templates/{name}/dag.py", expected="SPEC = ModelSpec(…)",
+            got=type(found).__name__, next_step="mend the template",
+        )  # fmt: skip
+    return found
+
+
+def _url(asked: Asked) -> str:
+    """The address with its secret, from the Airflow connection that was named."""
+    if not asked.connection:
+        return ""
+    from airflow.sdk import Connection
+    from airflow.sdk.exceptions import AirflowException
+
+    try:
+        return str(Connection.get(asked.connection).get_uri()).replace("postgres://", "postgresql+psycopg2://", 1)
+    except AirflowException as error:
+        raise ScaffoldRefused(
+            "there is no such connection", where=f"CONNECTION={asked.connection}", expected="an Airflow connection",
+            got=str(error)[:200], next_step=f"export AIRFLOW_CONN_{asked.connection.upper()}='<address>'",
+        ) from error  # fmt: skip
+
+
+def _files(
+    asked: Asked, declared: Declared, raw: pd.DataFrame, code: str, said: tuple[str, ...], *, sampled: bool
+) -> dict[str, str]:
+    spec, name = declared.spec, declared.spec.name
+    examples = _examples(spec, code, raw)
+    drafted = suites(spec, declared.inputs, raw, examples, sampled=sampled)
+    found = {f"expectations/{name}/{stem}.json": text for stem, text in drafted.items()}
+    found[f"tests/models/test_{name}_model.py"] = files.TESTS.format(name=name)
+    of = "anomalies of" if spec.planted else f"{spec.label} of"
+    found[f"dags/{name}/dag.py"] = dag_file(
+        spec, comments_of(said, declared.left_out), purpose=f"Predicts the {of} each row.",
+        inputs=f"{'A query' if asked.query else asked.data}, {len(spec.columns)} inputs.", normal=NORMAL,
+    )  # fmt: skip
+    found[f"dags/{name}/model.py"] = code
+    found[f"dags/{name}/example_request.json"] = files.example_file(spec, raw)
+    if spec.views:
+        found[f"feature_repo/{name}.py"] = files.feature_file(spec)
+        found[f"dags/{name}/request.py"] = files.request_file(spec)
+    return found
+
+
+def _examples(spec: ModelSpec, code: str, raw: pd.DataFrame) -> pd.DataFrame:
+    """Examples of the rows, made by the very code that is about to be written."""
+    with tempfile.TemporaryDirectory() as folder:
+        package = Path(folder) / spec.name
+        package.mkdir()
+        (package / "model.py").write_text(code, encoding="utf-8")
+        module = module_of(package, "model")
+        try:
+            return examples_of(spec, module, raw)
+        finally:
+            for known in [known for known in sys.modules if known.split(".", 1)[0] == spec.name]:
+                del sys.modules[known]
+
+
+def _require_valid(spec: ModelSpec, written: dict[str, str], raw: pd.DataFrame) -> None:
+    """Refuse to write a suite that its own data fail: an error of the draft, not of the reader's."""
+    table = spec.tables[0]
+    with tempfile.TemporaryDirectory() as folder:
+        for path, text in written.items():
+            if path.endswith(".json") and path.startswith("expectations/"):
+                place = Path(folder) / Path(path).name
+                place.write_text(text, encoding="utf-8")
+                load_suite(place)
+        suite = load_suite(Path(folder) / f"{table.name}.json")
+        until = spec.data_until
+        for month in [] if until is None else Interval(start=spec.data_from, end=until).months()[-1:]:
+            rows = data.cut(raw, table, month)
+            found = validate(rows, suite, parameters=data.bounds(month, None))
+            if found.critical and len(rows):
+                raise ScaffoldRefused(
+                    "the newest month of the data is unlike the others", where=f"{table.name} {month}",
+                    expected="rows that keep to what was drafted from all months", got=some(found.critical),
+                    next_step="mend the source, or give DATA that end before this month",
+                )  # fmt: skip
