@@ -81,7 +81,7 @@ def declare(asked: Asked, template: ModelSpec, made: Profile, source: Source, to
     )
     spec = ModelSpec(
         name=asked.name,
-        title=asked.title or f"{made.label or 'oddity'} of {asked.name}".replace("_", " "),
+        title=asked.title or _title(made, task, asked.name),
         owner=asked.owner or "ml-platform",
         task=task,
         classes=made.classes,
@@ -94,6 +94,16 @@ def declare(asked: Asked, template: ModelSpec, made: Profile, source: Source, to
         **facts,
     )
     return Declared(spec, inputs, left, tuple(told))
+
+
+def _title(made: Profile, task: str, name: str) -> str:
+    """The question that the model answers."""
+    label = made.label.replace("_", " ")
+    if not label:
+        return f"Does this row of {name} look odd?"
+    if task == "binary":
+        return f"Is {label} {made.classes[-1]}?" if made.classes else f"Is it {label}?"
+    return f"What will {label} be next?" if task == "forecast" else f"What is {label}?"
 
 
 def _task(asked: Asked, template: ModelSpec, made: Profile) -> Any:

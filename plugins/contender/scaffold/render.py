@@ -48,8 +48,9 @@ def dag_file(spec: ModelSpec, comments: Mapping[str, list[str]], *, purpose: str
         purpose, inputs, normal: Sentences of its documentation.
     """
     title = _quoted(spec.title)
+    said = spec.title.replace('"', "'").replace("\\", "/")
     doc = DOC.format(
-        name=spec.name, title=spec.title.replace('"', "'"), purpose=_filled(f"**Purpose.** {purpose}", 13),
+        name=spec.name, title=said if said[-1] in ".?!" else f"{said}.", purpose=_filled(f"**Purpose.** {purpose}", 13),
         inputs=_filled(f"**Inputs.** {inputs}", 12), normal=_filled(f"**What is normal.** {normal}", 20),
         owner=spec.owner,
     )  # fmt: skip
