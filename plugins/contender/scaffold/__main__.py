@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from datetime import UTC, datetime
@@ -22,6 +23,8 @@ INTERRUPTED = 130
 
 def main() -> int:
     """Make the model; 0 when all its files were written, 1 when it was refused."""
+    # It reports each of its own closures at level info.
+    logging.getLogger("great_expectations").setLevel(logging.WARNING)
     given = {name: os.environ.get(PREFIX + name, "") for name in ARGUMENTS}
     try:
         found = completed(given, CHECKOUT, input if sys.stdin.isatty() else None)

@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from contender.core.spec import ModelSpec, Table
+from contender.scaffold.render import WIDTH
 
 TESTS = '''"""Behaviour of `{name}`: what must hold of it whatever it learns."""
 
@@ -18,9 +19,7 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from contender.scaffold import behaviour
-from {name} import model
-from {name}.dag import SPEC
+{imports}
 
 
 @pytest.fixture(scope="module")
@@ -103,6 +102,12 @@ def resolve(request: Request) -> tuple[datetime, dict[str, str], dict[str, float
 '''
 
 
+def tests_file(name: str) -> str:
+    """`tests/models/test_<model>_model.py`."""
+    imports = [f"from {name} import model", f"from {name}.dag import SPEC", "from contender.scaffold import behaviour"]
+    return TESTS.format(name=name, imports="\n".join(sorted(imports)))
+
+
 def model_file(template: str, template_name: str, name: str) -> str:
     """The template's `model.py` for a model of another name, without the function that reads the template's data."""
     lines = template.splitlines()
@@ -121,16 +126,12 @@ def feature_file(spec: ModelSpec) -> str:
     """`feature_repo/<model>.py`, of a model with an entity."""
     table, (view,) = spec.tables[0], spec.views
     columns = [column for column in spec.columns if column.source == view.name]
-    entities = "".join(
-        f'{_entity(spec, key)} = Entity(\n    name="{spec.name}_{key}", join_keys=["{key}"], '
-        f'value_type=ValueType.STRING, description="{key.replace("_", " ")} of {spec.name}"\n)\n'
-        for key in table.entity
-    )
+    entities = "".join(_entity_line(spec, key) for key in table.entity)
     texts = [column.name for column in columns if column.kind == "category"]
     said = _described(spec)
     return FEATURES.format(
         name=spec.name, view=view.name, row=" and ".join(table.entity) + (" and step" if spec.panel else ""),
-        entities=entities, names=", ".join(_entity(spec, key) for key in table.entity),
+        entities=entities, names=", ".join(_entity(key) for key in table.entity),
         features="\n".join(f'        "{column.name}": {json.dumps(said(column.name))},' for column in columns),
         ttl=_ttl(spec), texts=f"\n    texts={_set_of(texts)}," if texts else "",
     )  # fmt: skip
@@ -140,8 +141,17 @@ def _set_of(names: list[str]) -> str:
     return "{" + ", ".join(json.dumps(name) for name in names) + "}"
 
 
-def _entity(spec: ModelSpec, key: str) -> str:
+def _entity(key: str) -> str:
     return f"{key}_entity"
+
+
+def _entity_line(spec: ModelSpec, key: str) -> str:
+    arguments = (
+        f'name="{spec.name}_{key}", join_keys=["{key}"], value_type=ValueType.STRING, '
+        f'description="{key.replace("_", " ")} of {spec.name}"'
+    )
+    line = f"{_entity(key)} = Entity({arguments})"
+    return f"{line if len(line) <= WIDTH else f'{_entity(key)} = Entity({chr(10)}    {arguments}{chr(10)})'}\n"
 
 
 def _ttl(spec: ModelSpec) -> str:

@@ -123,7 +123,7 @@ def _files(
     examples = _examples(spec, code, raw)
     drafted = suites(spec, declared.inputs, raw, examples, sampled=sampled)
     found = {f"expectations/{name}/{stem}.json": text for stem, text in drafted.items()}
-    found[f"tests/models/test_{name}_model.py"] = files.TESTS.format(name=name)
+    found[f"tests/models/test_{name}_model.py"] = files.tests_file(name)
     of = "anomalies of" if spec.planted else f"{spec.label} of"
     found[f"dags/{name}/dag.py"] = dag_file(
         spec, comments_of(said, declared.left_out), purpose=f"Predicts the {of} each row.",
