@@ -91,8 +91,8 @@ def test_operators_stages_and_groups_bear_the_same_words(bag: Any) -> None:
     groups = {name for dag in bag.dags.values() for name in dag.task_group_dict if name}
     assert groups == MODULES - SHARED
     stages = {path.stem for path in (CHECKOUT / "plugins" / "contender" / "stages").glob("[a-z]*")}
-    # Promotion and deployment are acts without a computation; plots and the report serve the stages.
-    assert groups - {"promote", "deploy"} == stages - {"plots", "report"}
+    # Promotion and deployment are acts without a computation; the others serve the stages.
+    assert groups - {"promote", "deploy"} == stages - {"plots", "report", "defaults"}
 
 
 def test_operators_imported_bring_no_heavy_library() -> None:

@@ -11,7 +11,9 @@ import pytest
 
 from contender.core.settings import CHECKOUT
 
-DAGS = {"flight_delay_train", "flight_delay_score", "flight_delay_deploy"}
+MODELS = sorted(path.parent.name for path in (CHECKOUT / "dags").glob("*/dag.py"))
+DAGS = {f"{model}_{purpose}" for model in MODELS for purpose in ("train", "score", "deploy")}
+OF_ONE = {"flight_delay_train", "flight_delay_score", "flight_delay_deploy"}
 HEAVY = ("pandas", "sklearn", "mlflow", "feast", "great_expectations", "duckdb", "deltalake", "optuna", "onnxruntime")
 
 PARSE = """
@@ -72,7 +74,7 @@ def test_dag_file_with_a_spec_that_cannot_work_fails_alone_and_says_why(
         (tmp_path / name).mkdir()
         (tmp_path / name / "dag.py").write_text(text)
     found = DagBag(tmp_path, bundle_path=tmp_path, bundle_name="dags-folder")
-    assert set(found.dags) == DAGS
+    assert set(found.dags) == OF_ONE
     (error,) = found.import_errors.values()
     assert "SpecError" in error
     for part in said:
@@ -90,7 +92,7 @@ def test_dag_file_of_a_copied_model_that_was_not_renamed_fails_and_leaves_the_or
         (tmp_path / name).mkdir()
         (tmp_path / name / "dag.py").write_text(good)
     found = DagBag(tmp_path, bundle_path=tmp_path, bundle_name="dags-folder")
-    assert set(found.dags) == DAGS
+    assert set(found.dags) == OF_ONE
     (error,) = found.import_errors.values()
     assert "the spec's name is not its folder's" in error
     assert "expected: 'my_model'; got: 'flight_delay'" in error

@@ -1,14 +1,14 @@
 """`classification` as pure functions: its estimator and its search space.
 
 The rows, the features and the examples follow from the spec in `dag.py`. To compute them otherwise, write a function
-`read`, `features` or `examples` here: it takes the place of the platform's (`contender/stages/tabular.py`).
+`read`, `features` or `examples` here: it takes the place of the platform's (`contender/stages/defaults/tabular.py`).
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from contender.stages import boosting
+from contender.stages.defaults import boosting
 
 if TYPE_CHECKING:
     import optuna

@@ -19,7 +19,7 @@ from contender.core.windows import Shares
 from contender.operators.timetable import IntervalsWithData
 
 if TYPE_CHECKING:
-    from contender.stages.functions import ModelFunctions
+    from contender.stages.defaults.functions import ModelFunctions
 
 
 class PushedLink(BaseOperatorLink):
@@ -68,7 +68,7 @@ class ModelOperator(BaseOperator):
     @property
     def functions(self) -> ModelFunctions:
         """The model's functions, imported in the task and not when the DAG is parsed."""
-        from contender.stages.functions import functions_of
+        from contender.stages.defaults.functions import functions_of
 
         return functions_of(module_of(self.folder, "model"), self.spec)
 

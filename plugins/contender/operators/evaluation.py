@@ -172,7 +172,8 @@ class Evaluation:
     ) -> tuple[Holdout, str]:
         """The holdout with both models' scores, and why the comparison is void, or nothing."""
         from contender.adapters.lineage import lineages
-        from contender.stages import panel, train
+        from contender.stages import train
+        from contender.stages.defaults import panel
         from contender.stages.gate.baselines import baseline_scores
         from contender.stages.gate.firewall import contamination
         from contender.stages.gate.holdout import Holdout

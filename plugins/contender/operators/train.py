@@ -33,7 +33,8 @@ class TrainAssemble(ModelOperator):
         """
         from contender.adapters.features import Features
         from contender.adapters.lake import Lake
-        from contender.stages import features, planted, train
+        from contender.stages import features, train
+        from contender.stages.defaults import planted
 
         interval, lake = run_interval(context, self.spec), Lake(self.settings.lake)
         split = self.spec.windows.split(interval, self.spec.data_from)

@@ -14,9 +14,10 @@ from contender.core.interval import Interval
 from contender.core.naming import EVENT_TIME
 from contender.core.settings import settings
 from contender.core.spec import ROW, ModelSpec, Table
-from contender.stages import planted, train
-from contender.stages.functions import functions_of
-from contender.stages.tabular import joined_key
+from contender.stages import train
+from contender.stages.defaults import planted
+from contender.stages.defaults.functions import functions_of
+from contender.stages.defaults.tabular import joined_key
 
 ROWS = 2_000
 KEY = "_key"

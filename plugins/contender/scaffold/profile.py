@@ -14,7 +14,7 @@ from contender.core.naming import identifiers
 from contender.core.policy import Task
 from contender.scaffold.kinds import ColumnProfile, column_profile, times_of
 from contender.scaffold.suspicion import leaks
-from contender.stages.tabular import joined_key
+from contender.stages.defaults.tabular import joined_key
 
 FEWEST_ROWS = 20
 CLASSES_AT_MOST = 30  # more distinct whole numbers than this are a quantity

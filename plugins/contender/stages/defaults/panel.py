@@ -9,7 +9,7 @@ from contender.core.interval import Interval
 from contender.core.naming import DUE_AT, EVENT_TIME, KNOWN_AT
 from contender.core.panel import NAIVE, Panel
 from contender.core.spec import ModelSpec
-from contender.stages.tabular import joined_key
+from contender.stages.defaults.tabular import joined_key
 
 LABEL_KNOWN_AT = "label_known_at"
 

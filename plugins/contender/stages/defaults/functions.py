@@ -9,7 +9,7 @@ from typing import Any
 
 from contender.core.errors import SpecError
 from contender.core.spec import ModelSpec
-from contender.stages import panel, tabular
+from contender.stages.defaults import panel, tabular
 
 REQUIRED = ("estimator", "search_space")
 
