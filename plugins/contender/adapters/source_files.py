@@ -12,7 +12,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.dataset as ds
 from deltalake import DeltaTable
-from deltalake.exceptions import TableNotFoundError
+from deltalake.exceptions import DeltaError, TableNotFoundError
 from pyarrow import fs
 
 from contender.core.errors import SourceUnreadable, some
@@ -47,17 +47,21 @@ def parts_of_file(
 
 def _lines(source: Source, place: str, headers: list[str] | None, *, first: bool) -> Iterator[pd.DataFrame]:
     size = HEAD_ROWS[source.format] if first else PART_ROWS
+    if source.format == "csv":
+        _refuse_repeated(source, place)
     with fsspec.open(place, "rb") as file:
         if source.format == "csv":
-            _refuse_repeated(source, place)
+            # With `usecols` the parser passes over lines that have too many fields.
             parts: Any = pd.read_csv(
-                file, sep=source.delimiter, encoding=source.encoding, dtype="string", usecols=headers, chunksize=size
+                file, sep=source.delimiter, encoding=source.encoding, dtype="string", chunksize=size
             )
         else:
             parts = pd.read_json(
                 file, lines=True, encoding=source.encoding, dtype=False, convert_dates=False, chunksize=size
             )
         for part in parts:
+            if not isinstance(part.index, pd.RangeIndex):
+                raise ValueError("the rows have more fields than the header")
             yield part if headers is None else part.reindex(columns=headers)
             if first:
                 return
@@ -110,7 +114,7 @@ def _readable(source: Source, url: str) -> Iterator[None]:
         raise _unreadable(source, what, url, error, "say which encoding it has in the spec's source") from error
     except pd.errors.EmptyDataError as error:
         raise _unreadable(source, "the source is empty", url, error) from error
-    except (pd.errors.ParserError, pa.ArrowInvalid, ValueError) as error:
+    except (pd.errors.ParserError, pa.ArrowInvalid, DeltaError, ValueError) as error:
         raise _unreadable(source, f"the file is not the {source.format} that it is said to be", url, error) from error
     except ImportError as error:
         raise _unreadable(source, "a package for this kind of address is not installed", url, error) from error

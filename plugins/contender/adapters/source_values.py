@@ -10,7 +10,7 @@ import pandas as pd
 from contender.core.errors import SourceUnreadable, some
 from contender.core.source import ColumnType, Source
 
-TRUTH = {"true": 1.0, "false": 0.0, "yes": 1.0, "no": 0.0, "t": 1.0, "f": 0.0}
+TRUTH = {"true": 1.0, "false": 0.0}
 
 
 def converted(column: pd.Series, kind: ColumnType, source: Source, first_row: int = 0) -> pd.Series:

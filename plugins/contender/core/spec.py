@@ -167,7 +167,8 @@ class ModelSpec(Declared):
         for name, moment in (("data_from", self.data_from), ("data_until", self.data_until)):
             if moment is not None and moment != moment.astimezone(UTC).replace(day=1, hour=0, minute=0, second=0):
                 raise ValueError(f"{name} {moment} is not the first moment of a month, UTC")
-        if misfits := [*self._misfits_of_the_task(), *self.gate.misfits(self.task)]:
+        of_the_gate = (f"gate: {misfit}" for misfit in self.gate.misfits(self.task))
+        if misfits := [*self._misfits_of_the_task(), *of_the_gate]:
             raise ValueError("; ".join(misfits))
         if problem := self.windows.misfit(self.schedule):
             raise ValueError(problem)

@@ -61,12 +61,13 @@ class Lookup:
         }
 
     def check(self) -> None:
-        """Read from every view.
+        """Read from every view; a model without views needs no store.
 
         Raises:
             OnlineStoreUnreachable: The store cannot be read, or lacks a view.
         """
-        self._store.read_many([(name, dict.fromkeys(keys, "")) for name, (keys, _, _) in self._views.items()])
+        if self._views:
+            self._store.read_many([(name, dict.fromkeys(keys, "")) for name, (keys, _, _) in self._views.items()])
 
     def rows(self, questions: Sequence[Question]) -> list[Looked]:
         """The model's inputs for each request; each entity is read once, all at one moment of the store.
@@ -80,10 +81,8 @@ class Lookup:
             for view in self._views
             if (entity := self._entity(view, question.keys)) is not None
         )
-        read = self._store.read_many(
-            [(view, dict(zip(self._views[view][0], values, strict=True))) for view, values in wanted]
-        )
-        found = dict(zip(wanted, read, strict=True))
+        asked = [(view, dict(zip(self._views[view][0], values, strict=True))) for view, values in wanted]
+        found = dict(zip(wanted, self._store.read_many(asked) if asked else [], strict=True))
         return [self._fill(question, found) for question in questions]
 
     def _entity(self, view: str, keys: Mapping[str, str]) -> Entity | None:
