@@ -1,0 +1,171 @@
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from contender.core.errors import ScaffoldRefused
+from contender.scaffold.guesses import guesses
+from contender.scaffold.inputs import usable
+from contender.scaffold.profile import profile
+
+ROWS = 400
+
+
+def customers(**more: Any) -> pd.DataFrame:
+    draw = np.random.default_rng(3)
+    frame = pd.DataFrame(
+        {
+            "Customer ID": [f"c{number:04d}" for number in range(ROWS)],
+            "signed up": pd.date_range("2013-01-01", periods=ROWS, freq="D").strftime("%d.%m.%Y"),
+            "plan": draw.choice(["basic", "plus"], ROWS),
+            "age": draw.integers(18, 90, ROWS).astype(str),
+            "e-mail": [f"a{number}@example.org" for number in range(ROWS)],
+            "country": "NZ",
+            "nothing": None,
+            "story": "once upon a time there was a customer who wrote rather a lot of words",
+            "churned": draw.choice(["yes", "no"], ROWS, p=[0.2, 0.8]),
+        }
+    )
+    frame["story"] += frame.index.astype(str)
+    return frame.assign(**more)
+
+
+def test_profile_tells_the_kind_of_each_column() -> None:
+    made = profile(customers(), label="churned", time="signed up")
+    assert {one.header: one.kind for one in made.columns} == {
+        "Customer ID": "category", "signed up": "time", "plan": "category", "age": "number", "e-mail": "category",
+        "country": "constant", "nothing": "empty", "story": "text", "churned": "category",
+    }  # fmt: skip
+    assert made.column("signed_up").time_format == "%d.%m.%Y"
+    assert (made.column("age").whole, made.column("age").minimum) == (True, 18.0)
+
+
+def test_profile_of_two_names_predicts_the_one_that_says_yes() -> None:
+    made = profile(customers(), label="churned")
+    assert (made.task, made.classes) == ("binary", ("no", "yes"))
+    assert made.shares["yes"] == pytest.approx(0.2, abs=0.1)
+    assert profile(customers(), label="churned", classes=("yes", "no")).classes == ("yes", "no")
+
+
+@pytest.mark.parametrize(
+    ("values", "task", "classes"),
+    [
+        (["0", "1"], "binary", ()),
+        ([0.0, 1.0], "binary", ()),
+        (["red", "green", "blue"], "multiclass", ("blue", "green", "red")),
+        ([1, 2, 3], "multiclass", ("1", "2", "3")),
+        ([1.5, 2.5, 3.5], "regression", ()),
+        (range(100), "regression", ()),
+    ],
+    ids=["0 and 1", "floats 0 and 1", "names", "few whole numbers", "fractions", "many whole numbers"],
+)
+def test_profile_takes_the_task_from_the_label(values: Any, task: str, classes: tuple[str, ...]) -> None:
+    label = np.resize(np.array(list(values)), ROWS)
+    made = profile(customers(target=label), label="target")
+    assert (made.task, made.classes) == (task, classes)
+
+
+def test_profile_guesses_time_and_entity_aloud_and_uses_neither() -> None:
+    made = profile(customers(), label="churned")
+    assert (made.time, made.entity) == (None, ())
+    said = "\n".join(guesses(made))
+    assert "say TIME=signed up to split by it" in said
+    assert "say ENTITY=Customer ID to serve by it" in said
+    assert "e-mail: its name is that of an e-mail address" in said
+
+
+def test_inputs_leave_out_what_is_none_each_with_its_reason() -> None:
+    taken, left = usable(profile(customers(), label="churned"))
+    assert [one.name for one in taken] == ["plan", "age"]
+    assert left == {
+        "customer_id": "it names the row",
+        "signed_up": "a time is no input by itself: compute what matters of it in `features`",
+        "e_mail": "personal data: its name is that of an e-mail address",
+        "country": "it is the same in every row",
+        "nothing": "it has no value",
+        "story": "free text: encode it in `features`, or KEEP it as a category",
+    }
+
+
+LEAKS: dict[str, Any] = {
+    "tells it alone": lambda frame: (frame["churned"] == "yes") * 3.0 + np.arange(ROWS) % 3 / 10,
+    "filled for one class": lambda frame: np.where(frame["churned"] == "yes", "2013-05-01", None),
+    "after the row": lambda frame: pd.date_range("2014-12-01", periods=ROWS, freq="D").strftime("%Y-%m-%d"),
+}
+
+
+@pytest.mark.parametrize("leak", LEAKS.values(), ids=LEAKS.keys())
+def test_inputs_suspected_to_tell_the_label_are_refused_until_kept_or_dropped_by_name(leak: Any) -> None:
+    frame = customers()
+    made = profile(frame.assign(closed=leak(frame)), label="churned", time="signed up")
+    with pytest.raises(
+        ScaffoldRefused, match=r"suspected to tell the label; where: closed; .*DROP=closed.*KEEP=closed"
+    ):
+        usable(made)
+    assert "closed" not in [one.name for one in usable(made, drop=["closed"])[0]]
+    usable(made, keep=["closed"])
+
+
+def test_profile_of_columns_that_only_help_suspects_none() -> None:
+    frame = customers()
+    noise = np.random.default_rng(1).normal(size=ROWS)
+    made = profile(frame.assign(helps=(frame["churned"] == "yes") * 1.0 + noise), label="churned")
+    assert [one.header for one in made.columns if one.leak] == []
+
+
+def test_profile_tells_imbalance_and_many_categories() -> None:
+    rare = np.where(np.arange(ROWS) < 8, "yes", "no")
+    cities = [f"city {number % 180}" for number in range(ROWS)]
+    said = "\n".join(guesses(profile(customers(churned=rare, city=cities), label="churned")))
+    assert "imbalance: yes under 5%" in said
+    assert "city: 180 categories" in said
+
+
+PERSONAL: dict[str, tuple[str, list[str]]] = {
+    "e-mail addresses": ("contact", ["a@example.org", "b.c@example.net"]),
+    "IBANs": ("account", ["DE89 3704 0044 0532 0130 00", "GB29NWBK60161331926819"]),
+    "card numbers": ("paid_with", ["4111 1111 1111 1111", "5500005555555559"]),
+    "telephone numbers": ("call", ["+49 30 1234567", "+1 202 555 0100"]),
+    "a date of birth": ("date_of_birth", ["a", "b"]),
+}
+
+
+@pytest.mark.parametrize(("what", "column"), PERSONAL.items(), ids=PERSONAL.keys())
+def test_profile_knows_personal_data_by_name_or_pattern(what: str, column: tuple[str, list[str]]) -> None:
+    name, values = column
+    frame = customers(**{name: np.resize(values, ROWS)})
+    assert what in profile(frame, label="churned").column(name).personal
+
+
+BAD: dict[str, tuple[Any, dict[str, Any], str]] = {
+    "one column": (lambda frame: frame[["churned"]], {}, "one column only"),
+    "few rows": (lambda frame: frame.head(3), {}, "there are 3 rows"),
+    "headers alike": (lambda frame: pd.concat([frame, frame[["age"]]], axis=1), {}, "share a name: age"),
+    "no such label": (lambda frame: frame, {"label": "chured"}, "no column 'chured'; did you mean 'churned'"),
+    "no such time": (lambda frame: frame, {"time": "when"}, "where: TIME"),
+    "no such entity": (lambda frame: frame, {"entity": ["who"]}, "where: ENTITY"),
+    "label all missing": (lambda frame: frame.assign(churned=None), {}, "teaches nothing.*no value at all"),
+    "label of one class": (lambda frame: frame.assign(churned="no"), {}, "teaches nothing.*'no' in each of 400"),
+    "time that is none": (lambda frame: frame, {"time": "plan"}, "the time column does not parse.*400 of 400"),
+    "time with a fault": (
+        lambda frame: frame.assign(**{"signed up": frame["signed up"].where(frame.index != 7, "soon")}),
+        {"time": "signed up"},
+        "1 of 400 rows are none, e.g. 'soon'",
+    ),
+    "entity with nulls": (
+        lambda frame: frame.assign(**{"Customer ID": frame["Customer ID"].where(frame.index != 5)}),
+        {"entity": ["Customer ID"]},
+        "1 of 400 missing, in rows 5",
+    ),
+    "too many classes": (lambda frame: frame, {"label": "story"}, "too many classes"),
+    "unknown class": (lambda frame: frame, {"classes": ["no", "maybe"]}, "none of these classes.*maybe"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("change", "asked", "said"), BAD.values(), ids=BAD.keys())
+def test_profile_of_what_cannot_be_a_model_is_refused_by_name(change: Any, asked: dict[str, Any], said: str) -> None:
+    with pytest.raises(ScaffoldRefused, match=said):
+        profile(change(customers()), **({"label": "churned"} | asked))
