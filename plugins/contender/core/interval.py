@@ -23,7 +23,9 @@ class Interval(BaseModel):
     def _utc(cls, value: datetime) -> datetime:
         if value.tzinfo is None:
             raise ValueError("needs a time zone: all intervals are UTC, e.g. 2013-06-01T00:00:00Z")
-        return value.astimezone(UTC)
+        moment = value.astimezone(UTC)
+        # Airflow's own times are of a subclass that loses its zone when a timedelta is taken from it.
+        return datetime.combine(moment.date(), moment.time(), UTC)
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:

@@ -3,6 +3,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
+import pendulum
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -61,3 +62,9 @@ def test_contains_is_half_open() -> None:
 def test_interval_without_time_zone_is_refused() -> None:
     with pytest.raises(ValidationError, match="needs a time zone"):
         Interval(start=datetime(2013, 6, 1), end=datetime(2013, 7, 1))  # noqa: DTZ001
+
+
+def test_interval_of_airflow_s_own_times_keeps_its_zone_through_arithmetic() -> None:
+    interval = Interval(start=pendulum.datetime(2013, 1, 1), end=pendulum.datetime(2014, 1, 1))
+    assert type(interval.start) is datetime
+    assert interval.end - timedelta(days=365) == interval.start
