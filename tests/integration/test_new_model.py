@@ -1,0 +1,106 @@
+"""Each template by `make new-model` on a table of its kind, then `make demo` to a recorded verdict, then its tests.
+
+In a clone of the checkout and by its Makefile, as a newcomer would; nothing that was written is edited.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from contender.core import decisions
+from contender.core.settings import CHECKOUT
+from contender.embedded import processes
+from tests.integration.live import NO_ENGINE
+from tests.unit.scaffold.test_make import TABLES
+from tests.unit.scaffold.test_profile import customers
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
+
+OURS = ("CONTENDER_", "AIRFLOW", "MLFLOW", "FEAST", "_MLFLOW", "PYTHONPATH", "MAKE", "MFLAGS")
+
+
+class Newcomer:
+    """Somebody with a clone and a terminal."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        subprocess.run(["git", "clone", "-q", str(CHECKOUT), str(folder)], check=True, capture_output=True)
+        (folder / ".venv").symlink_to(CHECKOUT / ".venv")
+        self.env = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
+        self.env["DOCKER_HOST"] = NO_ENGINE
+
+    def make(self, *arguments: str) -> str:
+        """Run make with the environment that is installed already; its output."""
+        done = subprocess.run(
+            ["make", "-s", "-o", "install", *arguments], cwd=self.folder, env=self.env, text=True, check=False,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, timeout=600,
+        )  # fmt: skip
+        assert done.returncode == 0, f"make {' '.join(arguments)}\n{done.stdout[-6000:]}"
+        return done.stdout
+
+
+@pytest.fixture(scope="module")
+def newcomer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Newcomer]:
+    someone = Newcomer(tmp_path_factory.mktemp("newcomer") / "clone")
+    try:
+        yield someone
+    finally:
+        someone.make("stop")
+        assert processes.survivors(someone.folder / ".contender") == []
+
+
+def signups() -> pd.DataFrame:
+    """Customers with a time, an entity and a label that follows from what is known of them."""
+    frame = pd.concat([customers()] * 10, ignore_index=True)
+    count, draw = len(frame), np.random.default_rng(8)
+    moments = pd.date_range("2013-01-02", periods=count, freq="3h")
+    leaves = 1 / (1 + np.exp(-(pd.to_numeric(frame["age"]) - 60) / 10 - (frame["plan"] == "basic")))
+    return frame.assign(
+        **{
+            "Customer ID": [f"c{number}" for number in range(count)],
+            "signed up": moments.strftime("%Y-%m-%d %H:%M"),
+            "churned": np.where(draw.random(count) < leaves, "yes", "no"),
+        }
+    )
+
+
+MODELS: dict[str, tuple[str, Any, dict[str, Any]]] = {
+    f"my_{template}": (template, frame, asked) for template, (frame, asked) in TABLES.items()
+} | {"churn": ("classification", signups, {"label": "churned", "time": "signed up", "entity": ("Customer ID",)})}
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_model_of_each_template_trains_at_once_to_a_recorded_verdict_and_passes_its_tests(
+    newcomer: Newcomer, name: str
+) -> None:
+    template, make_frame, asked = MODELS[name]
+    data = newcomer.folder.parent / f"a table's rows, {name}.csv"
+    make_frame().to_csv(data, index=False)
+    given = {"NAME": name, "FROM": template, "DATA": str(data)}
+    for field, value in asked.items():
+        given[field.upper()] = value if isinstance(value, str) else ",".join(value)
+    begun = time.monotonic()
+    said = newcomer.make("new-model", *(f"{field}={value}" for field, value in given.items()))
+    made = time.monotonic()
+    assert f"make demo MODEL={name}" in said
+    shown = newcomer.make("demo", f"MODEL={name}")
+    trained = time.monotonic()
+    assert "3 of 3 passed" in shown
+    records = decisions.verify(newcomer.folder / ".contender" / "decisions" / f"{name}.jsonl")
+    verdicts = [record.verdict for record in records if record.kind == "decision"]
+    assert len(verdicts) == 1
+    assert verdicts[0] in ("promote", "hold", "reject")
+    if verdicts[0] == "promote":
+        assert "prediction " in shown
+        assert "→" in shown
+    assert "4 passed" in newcomer.make("test-model", f"MODEL={name}")
+    print(f"{name}: made in {made - begun:.0f} s, {verdicts[0]} after {trained - made:.0f} s")  # shown by pytest -rP

@@ -1,0 +1,249 @@
+"""Whole models made of real tables, and everything that is refused on the way."""
+
+from __future__ import annotations
+
+import importlib.util
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.datasets import load_breast_cancer, load_diabetes, load_wine
+from sqlalchemy import create_engine
+
+from contender.adapters.expectations import load_suite, validate
+from contender.core.errors import ContenderError, ScaffoldRefused, SourceUnreadable
+from contender.core.interval import Interval
+from contender.core.settings import CHECKOUT
+from contender.core.spec import ModelSpec, Shares, Windows
+from contender.scaffold.make import Made, make
+from contender.scaffold.request import Asked
+from contender.stages import data
+from tests.unit.scaffold.conftest import files_of
+from tests.unit.scaffold.test_profile import customers
+
+TODAY = datetime(2026, 11, 27, 12, tzinfo=UTC)
+
+
+def cancer() -> pd.DataFrame:
+    found = load_breast_cancer(as_frame=True)
+    return found.data.assign(diagnosis=found.target.map({0: "malignant", 1: "benign"}))
+
+
+def wine() -> pd.DataFrame:
+    found = load_wine(as_frame=True)
+    return found.data.assign(grower=found.target.map(lambda number: f"grower {number}"))
+
+
+def diabetes() -> pd.DataFrame:
+    return load_diabetes(as_frame=True, scaled=False).frame
+
+
+def sales() -> pd.DataFrame:
+    days = pd.date_range("2012-01-01", "2013-12-31")
+    draw = np.random.default_rng(1)
+    parts = [
+        pd.DataFrame(
+            {"shop": shop, "day": days.strftime("%Y-%m-%d"), "sold": 50 + days.dayofweek + draw.normal(size=731)}
+        )
+        for shop in ("north", "south")
+    ]
+    return pd.concat(parts)
+
+
+TABLES: dict[str, tuple[Any, dict[str, Any]]] = {
+    "classification": (cancer, {"label": "diagnosis"}),
+    "multiclass": (wine, {"label": "grower"}),
+    "regression": (diabetes, {"label": "target"}),
+    "batch_only": (cancer, {"label": "diagnosis"}),
+    "forecasting": (sales, {"label": "sold", "time": "day", "entity": ("shop",)}),
+    "anomaly": (wine, {"drop": ("grower",)}),
+}
+
+
+def made_of(root: Path, template: str, frame: pd.DataFrame, **asked: Any) -> Made:
+    frame.to_csv(root / "data" / "rows.csv", index=False)
+    given = {"name": "mine", "template": template, "data": str(root / "data" / "rows.csv")} | asked
+    return make(Asked(**given), root, TODAY, lambda _: None)
+
+
+def declared(root: Path, name: str = "mine") -> ModelSpec:
+    """The spec as its file declares it, in a process that has seen nothing else."""
+    code = f"import pickle, sys; from {name}.dag import SPEC; sys.stdout.buffer.write(pickle.dumps(SPEC))"
+    path = ":".join([str(root), str(root / "dags"), *sys.path])
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False, env={"PYTHONPATH": path})
+    assert done.returncode == 0, done.stderr.decode()[-2000:]
+    import pickle
+
+    return pickle.loads(done.stdout)  # type: ignore[no-any-return]  # noqa: S301  our own process's
+
+
+@pytest.mark.parametrize(("template", "table"), TABLES.items(), ids=TABLES.keys())
+def test_model_of_each_template_is_complete_readable_and_declares_what_was_made(
+    root: Path, template: str, table: tuple[Any, dict[str, Any]]
+) -> None:
+    make_frame, asked = table
+    made = made_of(root, template, make_frame(), **asked)
+    entity = bool(asked.get("entity"))
+    wanted = {f"expectations/mine/{stem}.json" for stem in ("mine", "training_set", "scoring_set", "predictions")}
+    wanted |= {
+        "dags/mine/dag.py",
+        "dags/mine/model.py",
+        "dags/mine/example_request.json",
+        "tests/models/test_mine_model.py",
+    }
+    if entity:
+        wanted |= {"dags/mine/request.py", "feature_repo/mine.py", "expectations/mine/mine_history.json"}
+    assert files_of(root) == wanted == set(made.files)
+    assert declared(root) == made.spec
+    assert isinstance(made.spec.windows, Windows if entity else Shares)
+    for path in (root / "expectations" / "mine").glob("*.json"):
+        assert all(one.meta["reason"] for one in load_suite(path).expectations)
+    text = "".join(made.files.values())
+    assert not [word for word in ("TODO", "FIXME", "placeholder", template + "`") if word in text]
+
+
+def test_model_s_files_keep_the_house_s_format(root: Path) -> None:
+    made_of(root, "classification", customers(), label="churned", time="signed up", entity=("Customer ID",))
+    made_of(root, "forecasting", sales(), name="sales", label="sold", time="day", entity=("shop",))
+    ruff = str(Path(sys.executable).parent / "ruff")
+    config = str(CHECKOUT / "pyproject.toml")
+    (root / "plugins").symlink_to(CHECKOUT / "plugins")  # by which it knows our own imports from others'
+    for command in (["format", "--check"], ["check", "--ignore", "S108"]):
+        done = subprocess.run(
+            [ruff, *command, "--config", config, "dags/mine", "dags/sales", "feature_repo", "tests"],
+            capture_output=True, text=True, check=False, cwd=root,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout
+
+
+def test_model_with_time_and_entity_tells_what_it_guessed_in_its_spec(root: Path) -> None:
+    made = made_of(root, "classification", customers(), label="churned", time="signed up", entity=("Customer ID",))
+    text = made.files["dags/mine/dag.py"]
+    assert made.spec.tables[0].key == ("customer_id", "signed_up")
+    assert made.spec.tables[0].source is not None
+    assert made.spec.tables[0].source.time_format == "%d.%m.%Y"
+    assert [view.name for view in made.spec.views] == ["mine_features"]
+    assert "# Left out: e_mail: personal data" in text
+    assert "# Guessed: data_until: 2014-02 ends after" in text
+    assert 'texts={"plan"}' in made.files["feature_repo/mine.py"]
+    request = importlib.util.spec_from_file_location("mine_request", root / "dags" / "mine" / "request.py")
+    assert request is not None
+    assert request.loader is not None
+    module = importlib.util.module_from_spec(request)
+    sys.modules["mine_request"] = module  # where msgspec looks annotations up
+    request.loader.exec_module(module)
+    asked = module.Request(customer_id="c1", at=datetime(2013, 5, 1, tzinfo=UTC))
+    assert module.resolve(asked) == (datetime(2013, 5, 1, tzinfo=UTC), {"customer_id": "c1"}, {})
+
+
+def test_drafted_suite_passes_its_data_and_stops_other_data(root: Path) -> None:
+    made = made_of(root, "regression", diabetes(), label="target")
+    suite = load_suite(root / "expectations" / "mine" / "mine.json")
+    frame = diabetes().set_axis([column.name for column in made.spec.columns] + ["target"], axis=1).astype("float64")
+    month = data.bounds(Interval.parse("2026-11"), None)
+    rows = frame.assign(row=range(len(frame)))
+    assert validate(rows, suite, parameters=month).critical == ()
+    for broken, said in (
+        (rows.head(100), "table row count"),
+        (rows.drop(columns="bmi"), "missing bmi"),
+        (rows.assign(bmi=rows["bmi"] * 100), "bmi: column values to be between"),
+        (rows.assign(row=1), "row: column values to be unique"),
+        (rows.assign(bmi="heavy"), "bmi: column values to be of type"),
+    ):
+        assert said in "\n".join(validate(broken, suite, parameters=month).critical)
+
+
+def test_model_of_a_query_names_its_connection_and_no_secret(
+    root: Path, postgres: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = create_engine(postgres)
+    diabetes().to_sql("patients", engine, if_exists="replace", index=False)
+    engine.dispose()
+    monkeypatch.setenv("AIRFLOW_CONN_CLINIC", postgres.replace("postgresql+psycopg2", "postgres"))
+    address = postgres.replace("tests:p%40ss%2Fword@", "")
+    asked = Asked(
+        name="mine", template="regression", data=address, query="SELECT * FROM patients", connection="clinic",
+        label="target",
+    )  # fmt: skip
+    made = make(asked, root, TODAY, lambda _: None)
+    source = made.spec.tables[0].source
+    assert source is not None
+    assert (source.format, source.connection, source.query) == ("sql", "clinic", "SELECT * FROM patients")
+    assert "p%40ss" not in "".join(made.files.values())
+    assert declared(root) == made.spec
+
+
+REFUSED: dict[str, tuple[dict[str, Any], type[ContenderError], str]] = {
+    "name with a dash": ({"name": "my-model"}, ScaffoldRefused, "where: NAME.*got: 'my-model'"),
+    "name in capitals": ({"name": "Churn"}, ScaffoldRefused, "where: NAME"),
+    "name of one letter": ({"name": "x"}, ScaffoldRefused, "where: NAME"),
+    "name that Python knows": ({"name": "lambda"}, ScaffoldRefused, "no word of Python's"),
+    "name of a standard module": ({"name": "json"}, ScaffoldRefused, "that of a package.*NAME=json_model"),
+    "name of an installed package": ({"name": "pandas"}, ScaffoldRefused, "that of a package"),
+    "name of the templates": ({"name": "templates"}, ScaffoldRefused, "cannot be a model's"),
+    "unknown template": ({"template": "clasification"}, ScaffoldRefused, "did you mean 'classification'"),
+    "no such file": ({"data": "nowhere.csv"}, SourceUnreadable, "there is no such file.*nowhere.csv"),
+    "format that is not known": ({"data": "rows.xls"}, SourceUnreadable, "format is not known"),
+    "empty file": ({"data": "empty.csv"}, SourceUnreadable, "empty"),
+    "database without a query": ({"data": "postgresql://host/db"}, ScaffoldRefused, "needs a query.*QUERY="),
+    "password in the address": (
+        {"data": "postgresql://me:secret@host/db", "query": "SELECT 1"},
+        ScaffoldRefused,
+        r"has a password.*got: postgresql://me:\*\*\*@host/db.*CONNECTION=",
+    ),
+    "no label": ({"label": ""}, ScaffoldRefused, "label does not fit the template.*LABEL"),
+    "label of another task": ({"label": "age"}, ScaffoldRefused, "another task.*FROM=regression"),
+    "forecast without series": ({"template": "forecasting"}, ScaffoldRefused, "TIME=<column> ENTITY=<column>"),
+    "forecast of a name": (
+        {"template": "forecasting", "time": "signed up", "entity": ("plan",)}, ScaffoldRefused, "number in each step",
+    ),
+    "batch with an entity": ({"template": "batch_only", "entity": ("plan",)}, ScaffoldRefused, "neither event time"),
+    "anomaly with a label": ({"template": "anomaly"}, ScaffoldRefused, "leave LABEL out"),
+    "entity that repeats": ({"entity": ("plan",)}, ScaffoldRefused, "rows cannot be told apart.*rows repeat"),
+    "column to drop that is none": ({"drop": ("agee",)}, ScaffoldRefused, "no such columns.*agee"),
+    "no input left": ({"drop": ("age", "plan")}, ScaffoldRefused, "no column is left"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("change", "kind", "said"), REFUSED.values(), ids=REFUSED.keys())
+def test_model_that_cannot_be_made_is_refused_by_name_and_leaves_nothing(
+    root: Path, change: dict[str, Any], kind: type[ContenderError], said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    customers().to_csv(root / "data" / "rows.csv", index=False)
+    (root / "data" / "empty.csv").write_text("")
+    (root / "data" / "rows.xls").write_text("rows")
+    monkeypatch.chdir(root / "data")
+    given = {"name": "mine", "template": "classification", "data": "rows.csv", "label": "churned"} | change
+    with pytest.raises(kind, match=said) as refused:
+        make(Asked(**given), root, TODAY, lambda _: None)
+    assert refused.value.next_step
+    assert files_of(root) == set()
+
+
+@pytest.mark.parametrize(
+    "there", ["dags/mine/dag.py", "feature_repo/mine.py", "expectations/mine/a.json", "tests/models/test_mine_model.py"]
+)
+def test_model_of_a_name_that_is_taken_is_refused_and_left_as_it_was(root: Path, there: str) -> None:
+    (root / there).parent.mkdir(exist_ok=True)
+    (root / there).write_text("somebody's")
+    with pytest.raises(ScaffoldRefused, match="there is a model of that name"):
+        made_of(root, "regression", diabetes(), label="target")
+    assert files_of(root) == {there}
+    assert (root / there).read_text() == "somebody's"
+
+
+def test_model_of_a_table_in_another_encoding_and_delimiter_says_so(root: Path) -> None:
+    frame = customers(plan=np.resize(["früh", "spät"], 400))
+    frame.to_csv(root / "data" / "rows.csv", index=False, sep=";", encoding="cp1252")
+    asked = Asked(name="mine", template="classification", data=str(root / "data" / "rows.csv"), label="churned")
+    made = make(asked, root, TODAY, lambda _: None)
+    source = made.spec.tables[0].source
+    assert source is not None
+    assert (source.encoding, source.delimiter, source.url) == ("cp1252", ";", "data/rows.csv")
+    assert "Guessed: encoding: cp1252" in made.files["dags/mine/dag.py"]
+    assert '"früh"' in made.files["expectations/mine/mine.json"]
