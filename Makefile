@@ -109,5 +109,5 @@ lock: install ## Resolve requirements.in and requirements-dev.in anew into the l
 	@# The platform's lock is the part of the whole that the platform needs: uv keeps the versions it finds there.
 	@cp requirements-dev.txt requirements.txt && $(RESOLVE) requirements.in -o requirements.txt
 
-.PHONY: help install demo stop up down logs serve test test-slow test-all check format bench airflow verify-decisions lock
-.PHONY: python new-model test-model
+.PHONY: help install demo stop up down logs serve new-model test-model test test-slow test-all check format bench airflow verify-decisions lock
+.PHONY: python
