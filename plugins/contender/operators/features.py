@@ -97,21 +97,27 @@ class FeaturesMaterialise(ModelOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Apply the definitions, materialise the run's interval and read every entity back.
 
+        Views of facts that do not age are loaded from the whole training window: their newest row may be an old one.
+
         Returns:
             `rows`: for each view the number of entities loaded; `digest` of the definitions.
         """
         from contender.adapters.features import Features
         from contender.adapters.lake import Lake
         from contender.adapters.revision import model_code_digest
+        from contender.stages import features
 
         interval, store = run_interval(context, self.spec), Features(self.settings)
+        ageless = {view.name for view in self.spec.views if view.max_age_hours is None}
+        whole = Interval(start=features.months(self.spec, interval)[0].start, end=interval.end)
         views = store.definitions(self.spec.name, [view.name for view in self.spec.views])
         store.apply(views, self.spec.name)
-        store.materialise(views, interval)
+        store.materialise([view for view in views if view.name not in ageless], interval)
+        store.materialise([view for view in views if view.name in ageless], whole)
         lake, rows = Lake(self.settings.lake), {}
         for view in views:
-            columns = [*view.join_keys, naming.EVENT_TIME]
-            table = lake.read(view.name, time=naming.EVENT_TIME, interval=interval, columns=columns)
+            columns, of = [*view.join_keys, naming.EVENT_TIME], whole if view.name in ageless else interval
+            table = lake.read(view.name, time=naming.EVENT_TIME, interval=of, columns=columns)
             rows[view.name] = store.require_loaded(view, table)
             self.log.info("%s: %d entities in the online store", view.name, rows[view.name])
         return {"rows": rows, "digest": model_code_digest(self.settings, self.spec.name)}

@@ -197,7 +197,10 @@ def example_file(spec: ModelSpec, raw: pd.DataFrame) -> str:
     """`example_request.json`: the entity of the newest row, or the inputs of the first."""
     table: Table = spec.tables[0]
     if table.entity:
-        newest = raw.sort_values(table.time_column).iloc[-1] if table.time_column else raw.iloc[0]
+        newest = raw.iloc[0]
+        if table.time_column:
+            # Of the rows that a run on the newest interval loads into the online store.
+            newest = raw[raw[table.time_column] < spec.data_until].sort_values(table.time_column).iloc[-1]
         request: Mapping[str, Any] = {key: str(newest[key]) for key in table.entity}
         if table.time_column:
             request = {**request, "at": "{hour_after_interval}"}
