@@ -46,19 +46,81 @@ def test_dag_folder_parsed_imports_no_heavy_library() -> None:
     assert found["loaded"] == ""
 
 
+# What somebody wrote, what should stand there, and what the message must name: field, value, what is allowed.
 BROKEN: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "unknown field": ('title="', 'titel="', ("unknown field 'titel'", "did you mean 'title'?")),
-    "wrong metric": (
-        'metric="log_loss"',
-        'metric="r2"',
-        ("gate", "r2 cannot be measured of a binary", "log_loss, brier"),
+    "missing field": ('    label="late",\n', "", ("where: label", "Field required")),
+    "name that is none": (
+        'name="flight_delay",', 'name="Flight Delay",', ("where: name", "should match pattern", "'Flight Delay'"),
     ),
+    "unknown task": (
+        'schedule="@monthly"', 'task="clustering"',
+        ("where: task", "'binary', 'multiclass', 'regression' or 'forecast'", "'clustering'"),
+    ),
+    "unknown schedule": (
+        'schedule="@monthly"', 'schedule="@daily"',
+        ("where: schedule", "'@monthly', '@quarterly' or '@yearly'", "'@daily'"),
+    ),
+    "time without a zone": (
+        "data_from=datetime(2013, 1, 1, tzinfo=UTC)", "data_from=datetime(2013, 1, 1)",
+        ("where: data_from", "should have timezone info"),
+    ),
+    "data from within a month": (
+        "data_from=datetime(2013, 1, 1,", "data_from=datetime(2013, 1, 5,",
+        ("data_from 2013-01-05", "not the first moment of a month, UTC"),
+    ),
+    "data that end before they begin": (
+        "data_until=datetime(2014, 1, 1,", "data_until=datetime(2012, 1, 1,",
+        ("data_until 2012-01-01", "is not after data_from"),
+    ),
+    "column of a view that there is not": (
+        'name="temp", source="origin_weather"', 'name="temp", source="origin_wether"',
+        ("column 'temp' comes from 'origin_wether'; there are: carrier_at_origin",),
+    ),
+    "column twice": ('name="dewp"', 'name="temp"', ("column names must differ; repeated: temp",)),
+    "table twice": ('Table(name="weather"', 'Table(name="flights"', ("table names must differ; repeated: flights",)),
+    "bounds crossed": (
+        "minimum=0, maximum=24", "minimum=24, maximum=0", ("column 'hour': minimum 24.0 is above maximum 0.0",),
+    ),
+    "category with bounds": (
+        'name="dest", kind="category"', 'name="dest", kind="category", minimum=1',
+        ("column 'dest' is a category: it takes no",),
+    ),
+    "wrong type": ("history_days=365", 'history_days="a year"', ("where: history_days", "valid integer", "'a year'")),
+    "out of range": ("gap_hours=24", "gap_hours=-1", ("where: gap_hours", "greater than or equal to 0", "got: -1")),
     "impossible window": (
-        "holdout_starts_after_days=14",
-        "holdout_starts_after_days=40",
+        "holdout_starts_after_days=14", "holdout_starts_after_days=40",
         ("holdout_starts_after_days=40 leaves no holdout", "@monthly"),
     ),
-}
+    "no trials": ("trials=3", "trials=0", ("where: trials", "greater than or equal to 1", "got: 0")),
+    "wrong metric": (
+        'metric="log_loss"', 'metric="r2"', ("gate", "r2 cannot be measured of a binary", "log_loss, brier"),
+    ),
+    "unknown metric": (
+        'metric="log_loss"', 'metric="logloss"', ("where: metric", "'log_loss', 'brier'", "'logloss'"),
+    ),
+    "guardrail of the deciding metric": (
+        'Guardrail(metric="auc"', 'Guardrail(metric="log_loss"',
+        ("guardrails must name other metrics than 'log_loss'",),
+    ),
+    "baseline of another task": (
+        'cluster="day"', 'cluster="day", baseline="naive"',
+        ("the baseline 'naive' does not fit a binary model; there are",),
+    ),
+    "classes that are too few": (
+        'schedule="@monthly"', 'task="multiclass", classes=("a", "b")',
+        ("a multiclass model needs the names of 3 or more, got 2",),
+    ),
+    "panel of no forecast": (
+        "from contender.factory import model_dags\n",
+        "from contender.factory import model_dags\nfrom contender.core.spec import Panel\n",
+        ("panel is for task 'forecast', not 'binary'",),
+    ),
+    "policy field misspelt": (
+        "max_prediction_shift=0.5", "max_predicted_shift=0.5",
+        ("unknown field 'max_predicted_shift'", "did you mean 'max_prediction_shift'?"),
+    ),
+}  # fmt: skip
 
 
 @pytest.mark.parametrize(("declared", "instead", "said"), BROKEN.values(), ids=BROKEN.keys())
@@ -70,13 +132,17 @@ def test_dag_file_with_a_spec_that_cannot_work_fails_alone_and_says_why(
     assert bag.import_errors == {}
     good = (CHECKOUT / "dags" / "flight_delay" / "dag.py").read_text()
     assert declared in good
-    for name, text in {"broken": good.replace(declared, instead, 1), "flight_delay": good}.items():
+    broken = good.replace(declared, instead, 1)
+    if "import Panel" in instead:
+        broken = broken.replace("    seed=2013,", '    panel=Panel(step="day"),\n    seed=2013,')
+    for name, text in {"broken": broken, "flight_delay": good}.items():
         (tmp_path / name).mkdir()
         (tmp_path / name / "dag.py").write_text(text)
     found = DagBag(tmp_path, bundle_path=tmp_path, bundle_name="dags-folder")
     assert set(found.dags) == OF_ONE
     (error,) = found.import_errors.values()
     assert "SpecError" in error
+    assert "next: mend the declaration in the model's dag.py" in error
     for part in said:
         assert part in error
 
