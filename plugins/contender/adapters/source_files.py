@@ -60,7 +60,7 @@ def _lines(source: Source, place: str, headers: list[str] | None, *, first: bool
                 file, lines=True, encoding=source.encoding, dtype=False, convert_dates=False, chunksize=size
             )
         for part in parts:
-            if not isinstance(part.index, pd.RangeIndex):
+            if type(part.index) is not pd.RangeIndex:  # the first column became the index
                 raise ValueError("the rows have more fields than the header")
             yield part if headers is None else part.reindex(columns=headers)
             if first:
