@@ -55,7 +55,7 @@ def image_repository(model: str) -> str:
 RESERVED = frozenset(
     {
         EVENT_TIME, KNOWN_AT, DUE_AT, "example_id", "label_known_at", "day", "slice", "interval_start", "row", "naive",
-        "month", "request", "version", "quarantine_reason",
+        "at", "month", "request", "version", "quarantine_reason",
     }
 )  # fmt: skip
 LONGEST = 63

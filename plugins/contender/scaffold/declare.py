@@ -16,6 +16,7 @@ from contender.scaffold.profile import Profile
 from contender.scaffold.request import UNLABELLED, WITH_TIME_AND_ENTITY, Asked
 from contender.scaffold.schedule import panel_of, times_of
 
+LARGEST = 1e308  # beyond which a sum may be infinite
 SLACK = 0.1  # of the seen width, at each end of a range
 ANY_TASK = "batch_only"
 
@@ -108,15 +109,16 @@ def _title(made: Profile, task: str, name: str) -> str:
 
 def _task(asked: Asked, template: ModelSpec, made: Profile) -> Any:
     if asked.template == WITH_TIME_AND_ENTITY and made.task != "regression" and made.classes:
-        raise _mismatch(asked, made, "a number in each step", "forecasting")
+        raise _mismatch(asked, made, "a number in each step")
     if asked.template in (WITH_TIME_AND_ENTITY, UNLABELLED):
         return template.task
     if asked.template != ANY_TASK and made.task != template.task:
-        raise _mismatch(asked, made, template.task, {"binary": "classification"}.get(made.task, made.task))
+        raise _mismatch(asked, made, template.task)
     return made.task
 
 
-def _mismatch(asked: Asked, made: Profile, expected: str, fitting: str) -> ScaffoldRefused:
+def _mismatch(asked: Asked, made: Profile, expected: str) -> ScaffoldRefused:
+    fitting = {"binary": "classification"}.get(made.task, made.task)
     return ScaffoldRefused(
         "the label is of another task than the template",
         where=f"LABEL={asked.label}, FROM={asked.template}",
@@ -159,7 +161,7 @@ def _column(one: ColumnProfile, source: str) -> Column:
 
 def widened(low: float, high: float) -> tuple[float, float]:
     """A range with slack, rounded to four digits; what never was negative stays so."""
-    slack = (high - low) * SLACK
+    slack = min(high * SLACK - low * SLACK, LARGEST - abs(high), LARGEST - abs(low))
     least = 0.0 if low >= 0 and low - slack < 0 else low - slack
     return min(_rounded(least), low), max(_rounded(high + slack), high)
 

@@ -146,12 +146,17 @@ def _entity(key: str) -> str:
 
 
 def _entity_line(spec: ModelSpec, key: str) -> str:
-    arguments = (
-        f'name="{spec.name}_{key}", join_keys=["{key}"], value_type=ValueType.STRING, '
-        f'description="{key.replace("_", " ")} of {spec.name}"'
-    )
-    line = f"{_entity(key)} = Entity({arguments})"
-    return f"{line if len(line) <= WIDTH else f'{_entity(key)} = Entity({chr(10)}    {arguments}{chr(10)})'}\n"
+    arguments = [
+        f'name="{spec.name}_{key}"', f'join_keys=["{key}"]', "value_type=ValueType.STRING",
+        f'description="{key.replace("_", " ")} of {spec.name}"',
+    ]  # fmt: skip
+    line = f"{_entity(key)} = Entity({', '.join(arguments)})"
+    if len(line) <= WIDTH:
+        return f"{line}\n"
+    inner = f"    {', '.join(arguments)}"
+    if len(inner) > WIDTH:
+        inner = "\n".join(f"    {argument}," for argument in arguments)
+    return f"{_entity(key)} = Entity(\n{inner}\n)\n"
 
 
 def _ttl(spec: ModelSpec) -> str:
@@ -165,7 +170,7 @@ def _described(spec: ModelSpec) -> Any:
     def said(name: str) -> str:
         kind, _, number = name.partition("_")
         if spec.panel and kind == "lag":
-            return f"{spec.label}, {number} {spec.panel.step}s before the next"
+            return f"{spec.label}, {number} {spec.panel.step}{'' if number == '1' else 's'} before the next"
         if spec.panel and kind == "mean":
             return f"Mean {spec.label} of the last {number} {spec.panel.step}s"
         return f"Naive forecast of {spec.label}" if spec.panel else name.replace("_", " ")

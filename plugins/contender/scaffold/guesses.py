@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from shlex import quote
 
 from contender.core.errors import some
 from contender.scaffold.profile import Profile
@@ -18,7 +19,7 @@ def guesses(made: Profile) -> list[str]:
 def _of_the_task(made: Profile) -> Iterator[str]:
     if made.label and made.task == "binary":
         positive = made.classes[-1] if made.classes else "1"
-        other = f"; say CLASSES={','.join(reversed(made.classes))} for the other" if made.classes else ""
+        other = f"; say CLASSES={quote(','.join(reversed(made.classes)))} for the other" if made.classes else ""
         share = f"{made.shares[positive]:.1%} of the rows"
         yield f"task: binary; {made.label} is predicted to be {positive!r} ({share}){other}"
     elif made.label:
@@ -36,19 +37,19 @@ def _of_time_and_entity(made: Profile) -> Iterator[str]:
     names = [one.header for one in made.columns if one.identifies]
     if made.time is None and times:
         yield (
-            f"time: {some(times)} may say when a row happened: say TIME={times[0]} to split by it; without TIME rows "
-            "are split by a hash of their key"
+            f"time: {some(times)} may say when a row happened: say TIME={quote(times[0])} to split by it; without TIME "
+            "rows are split by a hash of their key"
         )
     if not made.entity and names:
-        yield f"entity: {some(names)} may name what a row is about: say ENTITY={names[0]} to serve by it"
+        yield f"entity: {some(names)} may name what a row is about: say ENTITY={quote(names[0])} to serve by it"
 
 
 def _of_columns(made: Profile) -> Iterator[str]:
     for one in made.columns:
         if one.personal:
-            yield f"{one.header}: {one.personal}; left out, KEEP={one.header} uses it"
+            yield f"{one.header}: {one.personal}; left out, KEEP={quote(one.header)} uses it"
         if one.high_cardinality and not one.identifies:
-            yield f"{one.header}: {one.distinct} categories, rare ones teach little; DROP={one.header} omits it"
+            yield f"{one.header}: {one.distinct} categories, rare ones teach little; DROP={quote(one.header)} omits it"
         if one.time_format:
             yield f"{one.header}: times are read as {one.time_format}; change time_format in the spec's source"
     if made.sampled:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from shlex import quote
 
 from contender.core.errors import ScaffoldRefused, some
 from contender.scaffold.kinds import ColumnProfile
@@ -24,6 +25,7 @@ def usable(
             name is none of the columns.
     """
     _require_known(made, [*drop, *keep])
+    _require_spare(made, [*drop, *keep])
     taken, left, suspected = [], {}, []
     for one in made.columns:
         names = {one.name, one.header}
@@ -38,13 +40,13 @@ def usable(
         else:
             taken.append(one)
     if suspected:
-        first = suspected[0].header
+        each = quote(",".join(one.header for one in suspected))
         raise ScaffoldRefused(
             "columns are suspected to tell the label",
             where=some((one.header for one in suspected), 20),
             expected="inputs that are known before the label is",
             got=some(f"{one.header}: {one.leak}" for one in suspected),
-            next_step=f"leave them out with DROP={first}, or, if they are known in time, use them with KEEP={first}",
+            next_step=f"leave them out with DROP={each}, or, if they are known in time, use them with KEEP={each}",
         )
     if not taken:
         raise ScaffoldRefused(
@@ -70,6 +72,19 @@ def _unfit(one: ColumnProfile, *, kept: bool) -> str:
     if one.personal:
         return f"personal data: {one.personal}"
     return "it names the row" if one.identifies else ""
+
+
+def _require_spare(made: Profile, asked: list[str]) -> None:
+    roles = {made.label, made.time, *made.entity}
+    needed = [one.header for one in made.columns if one.name in roles and {one.name, one.header} & set(asked)]
+    if needed:
+        raise ScaffoldRefused(
+            "columns that the model needs are no inputs to choose from",
+            where="DROP or KEEP",
+            expected="columns other than LABEL, TIME and ENTITY",
+            got=some(needed),
+            next_step="leave them out of DROP and KEEP, or name another LABEL, TIME or ENTITY",
+        )
 
 
 def _require_known(made: Profile, asked: list[str]) -> None:

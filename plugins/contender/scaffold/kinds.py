@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
 import pandas as pd
 
 from contender.adapters.source_values import as_numbers, as_times
@@ -74,9 +75,10 @@ def column_profile(column: pd.Series, header: str, *, as_time: bool = False) -> 
     numbers = as_numbers(known)
     numeric = bool(len(known)) and bool(numbers.notna().all())
     time_format = _time_format(known) if len(known) and (as_time or not numeric) else None
-    whole = numeric and bool((numbers % 1 == 0).all())
+    finite = numbers[np.isfinite(numbers)]
+    whole = numeric and bool((finite % 1 == 0).all())
     unique = distinct == len(column) and distinct > 1
-    kind = _kind(known, distinct, numeric=numeric, time=time_format is not None)
+    kind = _kind(known, distinct, numeric=numeric and len(finite) > 0, time=time_format is not None)
     category = kind == "category"
     return ColumnProfile(
         name=name,
@@ -86,8 +88,8 @@ def column_profile(column: pd.Series, header: str, *, as_time: bool = False) -> 
         distinct=distinct,
         unique=unique,
         whole=whole,
-        minimum=float(numbers.min()) if kind == "number" else None,
-        maximum=float(numbers.max()) if kind == "number" else None,
+        minimum=float(finite.min()) if kind == "number" else None,
+        maximum=float(finite.max()) if kind == "number" else None,
         values=tuple(known.astype("string").value_counts().index) if category and distinct <= CATEGORIES else (),
         high_cardinality=category and distinct > CATEGORIES,
         identifies=kind in ("category", "text", "number") and _identifies(name, unique, whole or not numeric),

@@ -20,10 +20,10 @@ from contender.core.model_code import module_of
 from contender.core.spec import ModelSpec
 from contender.scaffold import files
 from contender.scaffold.behaviour import examples_of, typed
-from contender.scaffold.declare import Declared, declare
+from contender.scaffold.declare import ANY_TASK, Declared, declare
 from contender.scaffold.guesses import guesses
 from contender.scaffold.profile import profile
-from contender.scaffold.render import comments_of, dag_file
+from contender.scaffold.render import comments_of, dag_file, declared_in
 from contender.scaffold.request import Asked, places, require_possible
 from contender.scaffold.suites import suites
 from contender.scaffold.where import source_of
@@ -69,8 +69,9 @@ def make(asked: Asked, root: Path, today: datetime, say: Say) -> Made:
     frame, sampled = sample(source, root=root, url=_url(asked))
     say(f"Looking at {len(frame):,} rows of {len(frame.columns)} columns{', the first of more' if sampled else ''}")
     seen = profile(
-        frame, label=asked.label, time=asked.time or None, entity=asked.entity, classes=asked.classes, sampled=sampled
-    )
+        frame, label=asked.label, time=asked.time or None, entity=asked.entity, classes=asked.classes,
+        task=None if asked.template == ANY_TASK else template.task, sampled=sampled,
+    )  # fmt: skip
     declared = declare(asked, template, seen, source, today)
     said = (*guesses(seen), *declared.guesses, *told)
     raw = typed(frame, declared.spec.tables[0], declared.spec)
@@ -152,8 +153,16 @@ def _examples(spec: ModelSpec, code: str, raw: pd.DataFrame) -> pd.DataFrame:
 
 
 def _require_valid(spec: ModelSpec, written: dict[str, str], raw: pd.DataFrame) -> None:
-    """Refuse to write a suite that its own data fail: an error of the draft, not of the reader's."""
+    """Refuse to write what declares another model, is no Python, or stops its own data: faults of the draft."""
     table = spec.tables[0]
+    for path, text in written.items():
+        if path.endswith(".py"):
+            compile(text, path, "exec", dont_inherit=True)
+    if declared_in(written[f"dags/{spec.name}/dag.py"]) != spec:
+        raise ScaffoldRefused(
+            "the spec cannot be written down", where=f"dags/{spec.name}/dag.py", expected=str(spec)[:200],
+            got="another one when it is read again", next_step="report it with the arguments; nothing was written",
+        )  # fmt: skip
     with tempfile.TemporaryDirectory() as folder:
         for path, text in written.items():
             if path.endswith(".json") and path.startswith("expectations/"):

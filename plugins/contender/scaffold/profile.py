@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Literal
 
+import numpy as np
 import pandas as pd
 
+from contender.adapters.source_values import as_numbers
 from contender.core.errors import ScaffoldRefused, some
 from contender.core.naming import identifiers
 from contender.core.policy import Task
@@ -18,6 +20,8 @@ from contender.stages.defaults.tabular import joined_key
 
 FEWEST_ROWS = 20
 CLASSES_AT_MOST = 30  # more distinct whole numbers than this are a quantity
+# As many whole numbers are still classes where a quantity is wished: counts and grades are quantities too.
+FEW_NUMBERS = {"regression": 2, "forecast": 1}
 Problem = Literal["time", "entity", "label"]
 
 
@@ -64,6 +68,7 @@ def profile(
     time: str | None = None,
     entity: Sequence[str] = (),
     classes: Sequence[str] = (),
+    task: Task | None = None,
     sampled: bool = False,
 ) -> Profile:
     """Look at a table.
@@ -73,6 +78,7 @@ def profile(
         label: Header or name of the label's column; empty for a model without labels.
         time, entity: Headers or names of the columns that place a row in time and name what it is about.
         classes: Names of the classes, where they are known.
+        task: The task that is wished: of a few whole numbers it says whether they are quantities or names.
         sampled: Whether the source has more rows.
 
     Raises:
@@ -86,16 +92,17 @@ def profile(
     target = _found(label, known, "label") if label else ""
     when = _found(time, known, "time") if time else None
     who = tuple(_found(one, known, "entity") for one in entity)
+    _require_different(target, when, who)
     columns = tuple(
         column_profile(table[name], header, as_time=name == when) for header, name in zip(headers, names, strict=True)
     )
     moments = None if when is None else _times(table[when], columns[names.index(when)])
     _require_entities(table, who)
-    task, found, shares = _task(table, target, classes) if target else ("binary", (), {})
+    found_task, found, shares = _task(table, target, classes, task) if target else ("binary", (), {})
     if target:
-        columns = leaks(table, columns, target, task, found, moments)
+        columns = leaks(table, columns, target, found_task, found, moments)
     return Profile(
-        rows=len(table), sampled=sampled, columns=columns, label=target, task=task, classes=found, shares=shares,
+        rows=len(table), sampled=sampled, columns=columns, label=target, task=found_task, classes=found, shares=shares,
         time=when, entity=who, times=moments,
         series=joined_key(table, list(who)) if who else None,
         repeats=int(table.duplicated([*who, *([when] if when else [])]).sum()) if who else 0,
@@ -137,6 +144,18 @@ def _found(asked: str, known: dict[str, str], what: Problem) -> str:
     )
 
 
+def _require_different(label: str, time: str | None, entity: tuple[str, ...]) -> None:
+    named = [name for name in (label, time, *entity) if name]
+    if twice := sorted({name for name in named if named.count(name) > 1}):
+        raise ScaffoldRefused(
+            "a column is asked to be two things",
+            where="LABEL, TIME, ENTITY",
+            expected="a column of its own for each",
+            got=some(twice),
+            next_step="name another column, or leave TIME or ENTITY out",
+        )
+
+
 def _times(column: pd.Series, described: ColumnProfile) -> pd.Series:
     times = times_of(column, described.time_format)
     wrong = times.isna()
@@ -164,7 +183,9 @@ def _require_entities(table: pd.DataFrame, entity: tuple[str, ...]) -> None:
             )
 
 
-def _task(table: pd.DataFrame, label: str, given: Sequence[str]) -> tuple[Task, tuple[str, ...], dict[str, float]]:
+def _task(
+    table: pd.DataFrame, label: str, given: Sequence[str], wished: Task | None
+) -> tuple[Task, tuple[str, ...], dict[str, float]]:
     """The kind of problem that a label makes, its classes and their shares."""
     values = table[label].dropna()
     described = column_profile(values.rename(label), label)
@@ -178,8 +199,15 @@ def _task(table: pd.DataFrame, label: str, given: Sequence[str]) -> tuple[Task, 
             got="no value at all" if values.empty else f"{counts.index[0]!r} in each of {len(values)} rows",
             next_step="name another column, or give rows of both kinds",
         )
+    if described.kind == "number" and np.isinf(as_numbers(values)).any():
+        raise ScaffoldRefused(
+            "the label has infinite values", where=f"LABEL={label}", expected="numbers that end",
+            got=f"{int(np.isinf(as_numbers(values)).sum())} of {len(values)} are infinite",
+            next_step="mend these rows, or leave them without a label",
+        )  # fmt: skip
     shares = {str(name): float(share) for name, share in counts.items()}
-    quantity = described.kind == "number" and (not described.whole or len(counts) > CLASSES_AT_MOST)
+    few = FEW_NUMBERS.get(wished or "", CLASSES_AT_MOST)
+    quantity = described.kind == "number" and (not described.whole or len(counts) > few)
     if quantity and not given:
         return "regression", (), {}
     numeric = pd.to_numeric(texts, errors="coerce")

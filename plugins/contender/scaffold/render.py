@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from math import isfinite
 from textwrap import wrap
 from typing import Any
 
@@ -14,7 +16,7 @@ WIDTH = 120
 INDENT = "    "
 # Before which field of the spec a guess stands that begins with this word; any other stands before the columns.
 FIELD_OF = {
-    "task": "task", "imbalance": "label", "time": "windows", "schedule": "windows", "panel": "panel",
+    "task": "label", "imbalance": "label", "time": "windows", "schedule": "windows", "panel": "panel",
     "entity": "tables", "encoding": "tables", "delimiter": "tables", "sample": "columns", "data_from": "data_from",
     "data_until": "data_until",
 }  # fmt: skip
@@ -150,7 +152,26 @@ def _inline(value: Any) -> str:
         return f"datetime({value.year}, {value.month}, {value.day}, tzinfo=UTC)"
     if isinstance(value, str):
         return _quoted(value)
-    return f"{value:g}" if isinstance(value, float) and value.is_integer() and abs(value) < 1e6 else repr(value)  # noqa: PLR2004
+    return _number(value) if isinstance(value, float) else repr(value)
+
+
+def declared_in(text: str) -> ModelSpec:
+    """The spec that a rendered file declares, without the DAGs that it makes of it."""
+    kept = [
+        node for node in ast.parse(text).body
+        if (isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "SPEC")
+        or (isinstance(node, ast.ImportFrom) and node.module != "contender.factory")
+    ]  # fmt: skip
+    names: dict[str, Any] = {}
+    exec(compile(ast.Module(kept, type_ignores=[]), "dag.py", "exec"), names)  # noqa: S102  it was rendered here
+    found: ModelSpec = names["SPEC"]
+    return found
+
+
+def _number(value: float) -> str:
+    if not isfinite(value):
+        return f'float("{value}")'
+    return f"{value:g}" if value.is_integer() and abs(value) < 1e6 else repr(value).replace("e+", "e")  # noqa: PLR2004
 
 
 def _quoted(text: str) -> str:

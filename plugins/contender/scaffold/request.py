@@ -13,11 +13,15 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from contender.core.errors import ScaffoldRefused, some
+from contender.core.naming import predictions_table, quarantine_table, training_table
 
 NAME = r"[a-z][a-z0-9_]{1,62}"
 REQUIRED = ("NAME", "FROM", "DATA", "LABEL")
 UNLABELLED = "anomaly"  # the template whose label is made up
 WITH_TIME_AND_ENTITY = "forecasting"
+SUITES = ("training_set", "scoring_set", "predictions")  # of every model, beside those of its tables
+OF_THE_PLATFORM = tuple(table("") for table in (quarantine_table, training_table, predictions_table))
+FEWEST_CLASSES = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,7 +89,7 @@ def require_possible(asked: Asked, root: Path) -> None:
         ScaffoldRefused: The name is none, is taken or shadows a package; there is no such template; arguments do not
             fit it; or a folder may not be written to.
     """
-    _require_name(asked.name, root)
+    _require_name(asked, root)
     known = templates(root)
     if asked.template not in known:
         close = get_close_matches(asked.template, known, n=1)
@@ -110,6 +114,7 @@ def require_possible(asked: Asked, root: Path) -> None:
             "none: an anomaly model has no label" if asked.label else "the column to predict",
             asked.label or "(none)", "leave LABEL out" if asked.label else "say LABEL=<column>, or FROM=anomaly",
         )  # fmt: skip
+    _require_fitting_columns(asked)
     for place in places(root, asked.name):
         if not os.access(place.parent, os.W_OK):
             raise _refused(
@@ -118,7 +123,32 @@ def require_possible(asked: Asked, root: Path) -> None:
             )  # fmt: skip
 
 
-def _require_name(name: str, root: Path) -> None:
+def _require_fitting_columns(asked: Asked) -> None:
+    """No argument is passed over: one that the template has no use for is refused."""
+    if asked.template == WITH_TIME_AND_ENTITY and (asked.drop or asked.keep):
+        raise _refused(
+            "a forecast has no inputs to choose from", "DROP, KEEP", "neither: it learns from the label's own past",
+            some([*asked.drop, *asked.keep]), "leave them out, or say FROM=regression",
+        )  # fmt: skip
+    if asked.classes and asked.template in (WITH_TIME_AND_ENTITY, UNLABELLED, "regression"):
+        raise _refused(
+            "the template has no classes", "CLASSES", f"none for FROM={asked.template}", some(asked.classes),
+            "leave them out, or say FROM=classification or FROM=multiclass",
+        )  # fmt: skip
+    if asked.classes and len(set(asked.classes)) < max(len(asked.classes), FEWEST_CLASSES):
+        raise _refused(
+            "the classes cannot be told apart", "CLASSES", "two or more different ones", some(asked.classes),
+            "name each class once, the predicted one of two last: CLASSES=no,yes",
+        )  # fmt: skip
+    if both := sorted(set(asked.drop) & set(asked.keep)):
+        raise _refused(
+            "columns are both dropped and kept", "DROP, KEEP", "each column in one of them", some(both),
+            "decide which",
+        )  # fmt: skip
+
+
+def _require_name(asked: Asked, root: Path) -> None:
+    name = asked.name
     if not re.fullmatch(NAME, name) or keyword.iskeyword(name) or name == "templates":
         raise _refused(
             "the name cannot be a model's", "NAME",
@@ -130,6 +160,18 @@ def _require_name(name: str, root: Path) -> None:
         raise _refused(
             "there is a model of that name", "NAME", "a name that no model has", f"{name}: {some(there)}",
             "choose another name, or remove these first",
+        )  # fmt: skip
+    if name in SUITES or name.endswith(OF_THE_PLATFORM):
+        raise _refused(
+            "the name is one of the platform's own", "NAME", f"none of {some(SUITES)}, no end like "
+            f"{some(OF_THE_PLATFORM)}", name, f"choose another, e.g. NAME={name}_model",
+        )  # fmt: skip
+    tables = {name, f"{name}_features", f"{name}_history"} if asked.entity else {name}
+    if others := [path for path in sorted((root / "expectations").glob("*/*.json")) if path.stem in tables]:
+        shared = some(f"{path.stem} of {path.parent.name}" for path in others)
+        raise _refused(
+            "another model has a table or a view of that name, and all of them lie in one lake", "NAME",
+            "a name that no table and no view has", shared, f"choose another, e.g. NAME={name}_model",
         )  # fmt: skip
     if name in sys.stdlib_module_names or importlib.util.find_spec(name) is not None:
         raise _refused(

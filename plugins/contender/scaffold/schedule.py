@@ -90,7 +90,7 @@ def panel_of(times: pd.Series, series: pd.Series) -> tuple[Panel, str]:
             got="one row for each series" if common is None else f"mostly {common} between two rows of a series",
             next_step="sum the data up by the day, or name by ENTITY what tells the series apart",
         )
-    return panel, f"panel: a step is a {step}, the naive forecast the value {panel.season} steps before; change panel"
+    return panel, f"panel: each step is one {step}, the naive forecast the value of {panel.season} before; change panel"
 
 
 def _months(times: pd.Series) -> tuple[datetime, datetime, list[str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import os
 from pathlib import Path
@@ -33,6 +34,7 @@ def source_of(data: str, root: Path, *, query: str = "", connection: str = "") -
         ScaffoldRefused: A password would be written down, or a database is given without a query.
         SourceUnreadable: There is nothing, or nothing whose format is known.
     """
+    _require_no_password(data)
     scheme = data.partition("://")[0] if "://" in data else ""
     if query or (scheme and scheme not in FILES):
         return _database(data, query, connection), []
@@ -41,9 +43,10 @@ def source_of(data: str, root: Path, *, query: str = "", connection: str = "") -
     if kind not in ("csv", "jsonl"):
         return Source(url=url, format=kind, connection=connection or None), []
     encoding, text = _text(place, data)
-    guessed = (
-        [] if encoding == "utf-8" else [f"encoding: {encoding}, as the bytes are no UTF-8; change it in the source"]
-    )
+    guessed = []
+    if encoding != "utf-8":
+        why = "its first bytes say so" if encoding.startswith("utf") else "the bytes are no UTF-8"
+        guessed.append(f"encoding: {encoding}, as {why}; change it in the spec's source")
     delimiter = _delimiter(text) if kind == "csv" else ","
     if delimiter != ",":
         guessed.append(f"delimiter: {delimiter!r}; change it in the spec's source")
@@ -53,10 +56,14 @@ def source_of(data: str, root: Path, *, query: str = "", connection: str = "") -
 def _database(data: str, query: str, connection: str) -> Source:
     if not query:
         raise ScaffoldRefused(
-            "a database needs a query", where="QUERY", expected="QUERY='SELECT … FROM …'", got="none",
-            next_step="say which rows with QUERY=",
+            "a database needs a query", where="QUERY", expected="QUERY='SELECT … FROM …'", got=f"{shown(data)} alone",
+            next_step=f"say which rows with QUERY=; files are read by {', '.join(FILES)} and by path",
         )  # fmt: skip
-    if has_password(data):
+    return Source(url=data, format="sql", query=query, connection=connection or None)
+
+
+def _require_no_password(data: str) -> None:
+    if "://" in data and has_password(data):
         raise ScaffoldRefused(
             "the address has a password, which would be written into the repository",
             where="DATA",
@@ -65,7 +72,6 @@ def _database(data: str, query: str, connection: str) -> Source:
             next_step="export AIRFLOW_CONN_MY_SOURCE='<the address>', and say CONNECTION=my_source "
             "DATA=<the address without its password>",
         )
-    return Source(url=data, format="sql", query=query, connection=connection or None)
 
 
 def _place(data: str, root: Path) -> tuple[str, str]:
@@ -78,11 +84,19 @@ def _place(data: str, root: Path) -> tuple[str, str]:
 
 
 def _format(place: str, data: str) -> Format:
-    files, path = fsspec.core.url_to_fs(place)
-    if not files.exists(path):
+    try:
+        files, path = fsspec.core.url_to_fs(place)
+        there = files.exists(path)
+    except ImportError as error:
+        raise SourceUnreadable(
+            "a package for this kind of address is not installed", where="DATA", expected="an address that can be read",
+            got=f"{data}: {error}", next_step="add the package to requirements.in, make lock; or copy the file here",
+        ) from error  # fmt: skip
+    if not there:
+        looked = "whether the address answers" if "://" in data else "the path, which starts where make was called"
         raise SourceUnreadable(
             "there is no such file", where="DATA", expected="a file, a folder or an address", got=data,
-            next_step="look at the path; it is read from the folder that make was called in",
+            next_step=f"look at {looked}",
         )  # fmt: skip
     if files.isdir(path):
         if files.exists(f"{path.rstrip('/')}/_delta_log"):
@@ -109,6 +123,8 @@ def _text(place: str, data: str) -> tuple[str, str]:
             "the file may not be read", where="DATA", expected="a file that you may read", got=data,
             next_step="change its mode or owner",
         ) from error  # fmt: skip
+    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "utf-16", head.decode("utf-16", errors="ignore")
     for encoding in ("utf-8-sig", "cp1252", "latin-1"):
         try:
             # The head may end within a character.
