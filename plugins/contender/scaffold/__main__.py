@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import sys
 from datetime import UTC, datetime
 
@@ -25,6 +26,7 @@ def main() -> int:
     """Make the model; 0 when all its files were written, 1 when it was refused."""
     # It reports each of its own closures at level info.
     logging.getLogger("great_expectations").setLevel(logging.WARNING)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # whoever ends it gets the same as by Ctrl-C
     given = {name: os.environ.get(PREFIX + name, "") for name in ARGUMENTS}
     try:
         found = completed(given, CHECKOUT, input if sys.stdin.isatty() else None)

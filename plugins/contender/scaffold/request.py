@@ -12,9 +12,11 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 
+from contender.core import naming
 from contender.core.errors import ScaffoldRefused, some
 
 NAME = r"[a-z][a-z0-9_]{1,62}"
+DECLARED = r"\b(?:Table|View)\(\s*name=[\"']([a-z0-9_]+)[\"']"
 REQUIRED = ("NAME", "FROM", "DATA", "LABEL")
 UNLABELLED = "anomaly"  # the template whose label is made up
 WITH_TIME_AND_ENTITY = "forecasting"
@@ -86,6 +88,7 @@ def require_possible(asked: Asked, root: Path) -> None:
             fit it; or a folder may not be written to.
     """
     _require_name(asked.name, root)
+    _require_free_in_the_lake(asked.name, root)
     known = templates(root)
     if asked.template not in known:
         close = get_close_matches(asked.template, known, n=1)
@@ -136,6 +139,25 @@ def _require_name(name: str, root: Path) -> None:
             "the name is that of a package, which the model would hide", "NAME", "a name that no module has", name,
             f"choose another, e.g. NAME={name}_model",
         )  # fmt: skip
+
+
+def _require_free_in_the_lake(name: str, root: Path) -> None:
+    """All models share one lake: a table of another model's name would be overwritten."""
+    own = {
+        name, f"{name}_features", f"{name}_history", naming.quarantine_table(name), naming.training_table(name),
+        naming.predictions_table(name),
+    }  # fmt: skip
+    for path in sorted((root / "dags").glob("*/dag.py")):
+        model = path.parent.name
+        # By its text: another model's file may be broken, which is no matter of this one.
+        declared = re.findall(DECLARED, path.read_text(encoding="utf-8", errors="replace"))
+        derived = [naming.quarantine_table(table) for table in declared]
+        theirs = {*declared, *derived, naming.training_table(model), naming.predictions_table(model)}
+        if shared := sorted(own & theirs):
+            raise _refused(
+                "the lake has tables of that name", "NAME", "a name whose tables no other model has",
+                f"{some(shared)} of {model}", f"choose another, e.g. NAME={name}_model",
+            )  # fmt: skip
 
 
 def _refused(what: str, where: str, expected: str, got: str, next_step: str) -> ScaffoldRefused:
