@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -35,16 +35,22 @@ def read(source: Source, types: Mapping[str, ColumnType], *, root: Path, url: st
     Raises:
         SourceUnreadable: There is nothing to read, a column is gone, or a value is not of its type.
     """
-    wanted = [name for name in types if not (name == ROW and source.row_number)]
-    parts, rows = [], 0
-    for part in _parts(source, root, url, wanted):
-        named = {name: converted(part[name], types[name], source, rows) for name in wanted}
-        parts.append(pd.DataFrame(named, index=part.index))
-        rows += len(part)
-    if not rows:
+    numbered = ROW in types and source.row_number
+    wanted = {name: kind for name, kind in types.items() if not (name == ROW and numbered)}
+    parts = list(streamed(source, wanted, root, url))
+    if not sum(map(len, parts)):
         raise _empty(source)
     frame = pd.concat(parts, ignore_index=True)
-    return frame.assign(**{ROW: range(rows)})[list(types)] if ROW in types and source.row_number else frame
+    return frame.assign(**{ROW: range(len(frame))})[list(types)] if numbered else frame
+
+
+def streamed(source: Source, types: Mapping[str, ColumnType], root: Path, url: str = "") -> Iterator[pd.DataFrame]:
+    """The same part by part, without numbers, for what need not be held whole."""
+    rows = 0
+    for part in _parts(source, root, url, list(types)):
+        named = {name: converted(part[name], kind, source, rows) for name, kind in types.items()}
+        yield pd.DataFrame(named, index=part.index)
+        rows += len(part)
 
 
 def sample(source: Source, *, root: Path, rows: int = SAMPLE_ROWS, url: str = "") -> tuple[pd.DataFrame, bool]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from types import ModuleType
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,6 +13,7 @@ from contender.core.interval import Interval
 from contender.core.naming import EVENT_TIME
 from contender.core.settings import settings
 from contender.core.spec import ROW, ModelSpec, Table
+from contender.scaffold.connection import address_of
 from contender.stages import train
 from contender.stages.defaults import planted
 from contender.stages.defaults.functions import functions_of
@@ -43,11 +43,15 @@ def example_rows(spec: ModelSpec, module: ModuleType, rows: int = ROWS) -> pd.Da
     """Labelled examples with their inputs, made of the first rows of the model's source.
 
     A model of its own tables (without a source) writes this itself.
+
+    Raises:
+        ScaffoldRefused: Its source has a connection that this environment does not know.
     """
     (table,) = spec.tables
     if table.source is None:
         raise TypeError(f"{spec.name}: table {table.name} has no source to read examples from")
-    frame, _ = sample(table.source, root=settings().root, rows=rows)
+    url = address_of(table.source.connection)
+    frame, _ = sample(table.source, root=settings().root, rows=rows, url=url)
     return examples_of(spec, module, typed(frame, table, spec))
 
 
@@ -80,19 +84,18 @@ def answered(module: ModuleType, spec: ModelSpec, *, fitted_on: pd.DataFrame, as
     return train.answers(model, train.inputs(asked, spec.columns), spec.task)
 
 
-def loss(module: ModuleType, spec: ModelSpec, rows: pd.DataFrame) -> float:
-    """The task's loss of a model on the rows that it was fitted on."""
-    return train.loss(rows, answered(module, spec, fitted_on=rows, asked=rows), spec)
+def losses(module: ModuleType, spec: ModelSpec, rows: pd.DataFrame) -> tuple[float, float]:
+    """What a model misses of the rows that it was fitted on, and what the best does that knows no input.
 
-
-def loss_of_a_constant(spec: ModelSpec, rows: pd.DataFrame) -> float:
-    """The task's loss of the best that knows no input: the classes' shares, or the median of the labels."""
-    share: Any = train.label_share(rows, spec)
+    Of classes the log loss, against their shares. Of numbers the mean squared error, against their mean: a model that
+    is fitted to it may have a larger absolute error than the median where the labels are skewed.
+    """
+    learnt, share = answered(module, spec, fitted_on=rows, asked=rows), train.label_share(rows, spec)
+    constant = np.tile(share, (len(rows), 1)) if isinstance(share, list) else np.full(len(rows), share)
     if spec.task in ("regression", "forecast"):
-        share = float(rows[spec.label].median())
-    return train.loss(
-        rows, np.tile(share, (len(rows), 1)) if isinstance(share, list) else np.full(len(rows), share), spec
-    )
+        label = train.labels(rows, spec)
+        return float(np.mean((learnt - label) ** 2)), float(np.mean((constant - label) ** 2))
+    return train.loss(rows, learnt, spec), train.loss(rows, constant, spec)
 
 
 def never_seen(spec: ModelSpec) -> pd.DataFrame:

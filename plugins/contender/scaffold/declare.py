@@ -135,7 +135,7 @@ def _require_key(made: Profile) -> None:
             "rows cannot be told apart",
             where=f"ENTITY={','.join(made.entity)}" + (f", TIME={made.time}" if made.time else ""),
             expected=f"one row for each {' and '.join(named)}",
-            got=f"{made.repeats} of {made.rows} rows repeat another's",
+            got=f"{made.repeats} of {made.total} rows repeat another's",
             next_step="name by ENTITY or TIME what tells them apart, or leave ENTITY out: rows are then numbered",
         )
 

@@ -25,7 +25,7 @@ import pytest
 @pytest.fixture(scope="module")
 def rows() -> pd.DataFrame:
     """Labelled examples with their inputs, of the first rows of the source."""
-    return behaviour.example_rows(SPEC, model)
+{read}
 
 
 def test_model_fitted_twice_is_the_same(rows: pd.DataFrame) -> None:
@@ -33,8 +33,9 @@ def test_model_fitted_twice_is_the_same(rows: pd.DataFrame) -> None:
     assert (first == second).all()
 
 
-def test_model_learns_more_of_its_rows_than_a_constant_guess(rows: pd.DataFrame) -> None:
-    assert behaviour.loss(model, SPEC, rows) < behaviour.loss_of_a_constant(SPEC, rows)
+def test_model_knows_its_rows_no_worse_than_a_constant_guess(rows: pd.DataFrame) -> None:
+    learnt, guessed = behaviour.losses(model, SPEC, rows)
+    assert learnt <= guessed * (1 + 1e-6)
 
 
 def test_model_invariance_rows_score_the_same_in_any_order(rows: pd.DataFrame) -> None:
@@ -47,7 +48,7 @@ def test_model_answers_what_it_never_saw(rows: pd.DataFrame) -> None:
     assert behaviour.is_sound(behaviour.answered(model, SPEC, fitted_on=rows, asked=behaviour.never_seen(SPEC)), SPEC)
 '''
 
-FEATURES = '''"""Feature view of `{name}`: one row for each {row}, known from its time on."""
+FEATURES = """{doc}
 
 from datetime import timedelta
 
@@ -58,13 +59,13 @@ from contender.feast_stores.delta_view import delta_view
 {entities}
 {view} = delta_view(
     "{view}",
-    [{names}],
+{names}
     {{
 {features}
     }},
-    ttl={ttl},{texts}
-)
-'''
+    ttl={ttl},
+{texts})
+"""
 
 REQUEST = '''"""What a caller of `{name}` sends, and how its features are found.
 
@@ -98,14 +99,26 @@ def resolve(request: Request) -> tuple[datetime, dict[str, str], dict[str, float
     Returns:
         The prediction time (UTC), the join keys by name, and the values that the request itself brings: none.
     """
-    return {when}, {{{keys}}}, {{}}
+{keys}
+    return {when}, keys, {{}}
 '''
 
 
-def tests_file(name: str) -> str:
-    """`tests/models/test_<model>_model.py`."""
+READ = "    return behaviour.example_rows(SPEC, model)"
+READ_IF_CONNECTED = """    try:
+        return behaviour.example_rows(SPEC, model)
+    except ScaffoldRefused as error:
+        pytest.skip(str(error))"""
+
+
+def tests_file(spec: ModelSpec) -> str:
+    """`tests/models/test_<model>_model.py`; where a connection is needed and not there, its tests are skipped."""
+    name, source = spec.name, spec.tables[0].source
+    connected = source is not None and source.connection is not None
     imports = [f"from {name} import model", f"from {name}.dag import SPEC", "from contender.scaffold import behaviour"]
-    return TESTS.format(name=name, imports="\n".join(sorted(imports)))
+    imports += ["from contender.core.errors import ScaffoldRefused"] if connected else []
+    read = READ_IF_CONNECTED if connected else READ
+    return TESTS.format(name=name, imports="\n".join(sorted(imports)), read=read)
 
 
 def model_file(template: str, template_name: str, name: str) -> str:
@@ -127,18 +140,23 @@ def feature_file(spec: ModelSpec) -> str:
     table, (view,) = spec.tables[0], spec.views
     columns = [column for column in spec.columns if column.source == view.name]
     entities = "".join(_entity_line(spec, key) for key in table.entity)
-    texts = [column.name for column in columns if column.kind == "category"]
+    texts = [json.dumps(column.name) for column in columns if column.kind == "category"]
     said = _described(spec)
     return FEATURES.format(
-        name=spec.name, view=view.name, row=" and ".join(table.entity) + (" and step" if spec.panel else ""),
-        entities=entities, names=", ".join(_entity(key) for key in table.entity),
+        name=spec.name, view=view.name, entities=entities,
+        names=_listed("    [", [_entity(key) for key in table.entity], "],"),
         features="\n".join(f'        "{column.name}": {json.dumps(said(column.name))},' for column in columns),
-        ttl=_ttl(spec), texts=f"\n    texts={_set_of(texts)}," if texts else "",
+        ttl=_ttl(spec), texts=_listed("    texts={", texts, "},") + "\n" if texts else "",
     )  # fmt: skip
 
 
-def _set_of(names: list[str]) -> str:
-    return "{" + ", ".join(json.dumps(name) for name in names) + "}"
+def _listed(opening: str, items: list[str], closing: str) -> str:
+    """Items between brackets, each on a line of its own where one line is too long."""
+    line = f"{opening}{', '.join(items)}{closing}"
+    if len(line) <= WIDTH:
+        return line
+    indent = " " * (len(opening) - len(opening.lstrip()))
+    return "\n".join([opening, *(f"{indent}    {item}," for item in items), f"{indent}{closing}"])
 
 
 def _entity(key: str) -> str:
@@ -150,13 +168,10 @@ def _entity_line(spec: ModelSpec, key: str) -> str:
         f'name="{spec.name}_{key}"', f'join_keys=["{key}"]', "value_type=ValueType.STRING",
         f'description="{key.replace("_", " ")} of {spec.name}"',
     ]  # fmt: skip
-    line = f"{_entity(key)} = Entity({', '.join(arguments)})"
-    if len(line) <= WIDTH:
-        return f"{line}\n"
-    inner = f"    {', '.join(arguments)}"
-    if len(inner) > WIDTH:
-        inner = "\n".join(f"    {argument}," for argument in arguments)
-    return f"{_entity(key)} = Entity(\n{inner}\n)\n"
+    opening, inner = f"{_entity(key)} = Entity(", f"    {', '.join(arguments)}"
+    if len(opening) + len(inner.lstrip()) + 1 > WIDTH >= len(inner):
+        return f"{opening}\n{inner}\n)\n"
+    return _listed(opening, arguments, ")") + "\n"
 
 
 def _ttl(spec: ModelSpec) -> str:
@@ -193,7 +208,7 @@ def request_file(spec: ModelSpec) -> str:
         when = f"request.at.astimezone(UTC) - timedelta(seconds={ahead})"
     text = REQUEST.format(
         name=spec.name, documented="\n".join(documented), fields="\n".join(fields), when=when,
-        keys=", ".join(f'"{key}": request.{key}' for key in table.entity),
+        keys=_listed("    keys = {", [f'"{key}": request.{key}' for key in table.entity], "}"),
     )  # fmt: skip
     return text.replace("import UTC, datetime\n", "import UTC, datetime, timedelta\n") if "timedelta(" in when else text
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import pandas as pd
 
 from contender.adapters.expectations import load_suite, validate
+from contender.adapters.expectations_suite import ROW_COUNTS
 from contender.adapters.sources import sample
 from contender.core.errors import ScaffoldRefused, some
 from contender.core.interval import Interval
@@ -20,13 +21,15 @@ from contender.core.model_code import module_of
 from contender.core.spec import ModelSpec
 from contender.scaffold import files
 from contender.scaffold.behaviour import examples_of, typed
+from contender.scaffold.connection import address_of
 from contender.scaffold.declare import ANY_TASK, Declared, declare
 from contender.scaffold.guesses import guesses
-from contender.scaffold.profile import profile
+from contender.scaffold.profile import Profile, profile
 from contender.scaffold.render import comments_of, dag_file, declared_in
 from contender.scaffold.request import Asked, places, require_possible
 from contender.scaffold.suites import suites
 from contender.scaffold.where import source_of
+from contender.scaffold.whole import completed
 from contender.scaffold.write import write
 from contender.stages import data
 
@@ -66,20 +69,24 @@ def make(asked: Asked, root: Path, today: datetime, say: Say) -> Made:
     template = _template(asked.template, root)
     say(f"Reading {asked.data}")
     source, told = source_of(asked.data, root, query=asked.query, connection=asked.connection)
-    frame, sampled = sample(source, root=root, url=_url(asked))
+    url = address_of(asked.connection)
+    frame, sampled = sample(source, root=root, url=url)
     say(f"Looking at {len(frame):,} rows of {len(frame.columns)} columns{', the first of more' if sampled else ''}")
     seen = profile(
         frame, label=asked.label, time=asked.time or None, entity=asked.entity, classes=asked.classes,
         task=None if asked.template == ANY_TASK else template.task, sampled=sampled,
     )  # fmt: skip
+    if sampled:
+        say("Reading time, entity and label of all rows")
+        seen = completed(seen, source, root, url, asked.classes)
     declared = declare(asked, template, seen, source, today)
     said = (*guesses(seen), *declared.guesses, *told)
     raw = typed(frame, declared.spec.tables[0], declared.spec)
     text = (root / "dags" / "templates" / asked.template / "model.py").read_text(encoding="utf-8")
     code = files.model_file(text, asked.template, asked.name)
     say("Drafting suites, and checking them against the data")
-    written = _files(asked, declared, raw, code, said, sampled=sampled)
-    _require_valid(declared.spec, written, raw)
+    written = _files(asked, declared, raw, code, said, seen)
+    _require_valid(declared.spec, written, raw, sampled=sampled)
     write(root, written, places(root, asked.name))
     left = tuple(f"left out: {name}: {why}" for name, why in declared.left_out.items())
     return Made(declared.spec, written, (*said, *left))
@@ -101,30 +108,14 @@ def _template(name: str, root: Path) -> ModelSpec:
     return found
 
 
-def _url(asked: Asked) -> str:
-    """The address with its secret, from the Airflow connection that was named."""
-    if not asked.connection:
-        return ""
-    from airflow.sdk import Connection
-    from airflow.sdk.exceptions import AirflowException
-
-    try:
-        return str(Connection.get(asked.connection).get_uri()).replace("postgres://", "postgresql+psycopg2://", 1)
-    except AirflowException as error:
-        raise ScaffoldRefused(
-            "there is no such connection", where=f"CONNECTION={asked.connection}", expected="an Airflow connection",
-            got=str(error)[:200], next_step=f"export AIRFLOW_CONN_{asked.connection.upper()}='<address>'",
-        ) from error  # fmt: skip
-
-
 def _files(
-    asked: Asked, declared: Declared, raw: pd.DataFrame, code: str, said: tuple[str, ...], *, sampled: bool
+    asked: Asked, declared: Declared, raw: pd.DataFrame, code: str, said: tuple[str, ...], seen: Profile
 ) -> dict[str, str]:
     spec, name = declared.spec, declared.spec.name
     examples = _examples(spec, code, raw)
-    drafted = suites(spec, declared.inputs, raw, examples, sampled=sampled)
+    drafted = suites(spec, declared.inputs, raw, examples, seen)
     found = {f"expectations/{name}/{stem}.json": text for stem, text in drafted.items()}
-    found[f"tests/models/test_{name}_model.py"] = files.tests_file(name)
+    found[f"tests/models/test_{name}_model.py"] = files.tests_file(spec)
     of = "anomalies of" if spec.planted else f"{spec.label} of"
     found[f"dags/{name}/dag.py"] = dag_file(
         spec, comments_of(said, declared.left_out), purpose=f"Predicts the {of} each row.",
@@ -152,7 +143,7 @@ def _examples(spec: ModelSpec, code: str, raw: pd.DataFrame) -> pd.DataFrame:
                 del sys.modules[known]
 
 
-def _require_valid(spec: ModelSpec, written: dict[str, str], raw: pd.DataFrame) -> None:
+def _require_valid(spec: ModelSpec, written: dict[str, str], raw: pd.DataFrame, *, sampled: bool) -> None:
     """Refuse to write what declares another model, is no Python, or stops its own data: faults of the draft."""
     table = spec.tables[0]
     for path, text in written.items():
@@ -170,6 +161,8 @@ def _require_valid(spec: ModelSpec, written: dict[str, str], raw: pd.DataFrame) 
                 place.write_text(text, encoding="utf-8")
                 load_suite(place)
         suite = load_suite(Path(folder) / f"{table.name}.json")
+        if sampled:  # a part of the rows cannot be as many as all
+            suite.expectations = [one for one in suite.expectations if one.expectation_type not in ROW_COUNTS]
         until = spec.data_until
         for month in [] if until is None else Interval(start=spec.data_from, end=until).months()[-1:]:
             rows = data.cut(raw, table, month)

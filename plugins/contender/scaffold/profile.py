@@ -32,6 +32,7 @@ class Profile:
     Attributes:
         rows: How many were looked at.
         sampled: Whether there are more.
+        total: How many there are.
         columns: All of them, in order.
         label: Name of the label's column; empty for a model without labels.
         task: Kind of problem.
@@ -45,6 +46,7 @@ class Profile:
 
     rows: int
     sampled: bool
+    total: int
     columns: tuple[ColumnProfile, ...]
     label: str
     task: Task
@@ -97,13 +99,13 @@ def profile(
         column_profile(table[name], header, as_time=name == when) for header, name in zip(headers, names, strict=True)
     )
     moments = None if when is None else _times(table[when], columns[names.index(when)])
-    _require_entities(table, who)
-    found_task, found, shares = _task(table, target, classes, task) if target else ("binary", (), {})
+    require_entities(table, who)
+    found_task, found, shares = task_of(table, target, classes, task) if target else ("binary", (), {})
     if target:
         columns = leaks(table, columns, target, found_task, found, moments)
     return Profile(
-        rows=len(table), sampled=sampled, columns=columns, label=target, task=found_task, classes=found, shares=shares,
-        time=when, entity=who, times=moments,
+        rows=len(table), sampled=sampled, total=len(table), columns=columns, label=target, task=found_task,
+        classes=found, shares=shares, time=when, entity=who, times=moments,
         series=joined_key(table, list(who)) if who else None,
         repeats=int(table.duplicated([*who, *([when] if when else [])]).sum()) if who else 0,
     )  # fmt: skip
@@ -158,6 +160,18 @@ def _require_different(label: str, time: str | None, entity: tuple[str, ...]) ->
 
 def _times(column: pd.Series, described: ColumnProfile) -> pd.Series:
     times = times_of(column, described.time_format)
+    require_times(times, described, column)
+    return times
+
+
+def require_times(times: pd.Series, described: ColumnProfile, column: pd.Series) -> None:
+    """Refuse rows without a time.
+
+    Args:
+        times: What was read of them.
+        described: The column.
+        column: Its values as they are written.
+    """
     wrong = times.isna()
     if wrong.any():
         raise ScaffoldRefused(
@@ -167,24 +181,25 @@ def _times(column: pd.Series, described: ColumnProfile) -> pd.Series:
             got=f"{int(wrong.sum())} of {len(column)} rows are none, e.g. {some(map(repr, column[wrong].head(5)))}",
             next_step="mend these rows, name another column, or leave TIME out: rows are then split by their key",
         )
-    return times
 
 
-def _require_entities(table: pd.DataFrame, entity: tuple[str, ...]) -> None:
+def require_entities(table: pd.DataFrame, entity: tuple[str, ...], first_row: int = 0) -> None:
+    """Refuse rows without an entity; `first_row` is how many rows of the source came before the table's."""
     for name in entity:
         missing = table[name].isna()
         if missing.any():
+            places = first_row + missing.to_numpy().nonzero()[0]
             raise ScaffoldRefused(
                 "rows do not say what they are about",
                 where=f"ENTITY={name}",
                 expected="a value in each row",
-                got=f"{int(missing.sum())} of {len(table)} missing, in rows {some(missing.to_numpy().nonzero()[0])}",
+                got=f"{int(missing.sum())} of {len(table)} missing, in rows {some(places)}",
                 next_step="take these rows out of the source, or name another column",
             )
 
 
-def _task(
-    table: pd.DataFrame, label: str, given: Sequence[str], wished: Task | None
+def task_of(
+    table: pd.DataFrame, label: str, given: Sequence[str], wished: Task | None = None
 ) -> tuple[Task, tuple[str, ...], dict[str, float]]:
     """The kind of problem that a label makes, its classes and their shares."""
     values = table[label].dropna()

@@ -50,11 +50,11 @@ def dag_file(spec: ModelSpec, comments: Mapping[str, list[str]], *, purpose: str
         purpose, inputs, normal: Sentences of its documentation.
     """
     title = _quoted(spec.title)
-    said = spec.title.replace('"', "'").replace("\\", "/")
+    said = _plain(spec.title)
     doc = DOC.format(
         name=spec.name, title=said if said[-1] in ".?!" else f"{said}.", purpose=_filled(f"**Purpose.** {purpose}", 13),
         inputs=_filled(f"**Inputs.** {inputs}", 12), normal=_filled(f"**What is normal.** {normal}", 20),
-        owner=spec.owner,
+        owner=_plain(spec.owner),
     )  # fmt: skip
     fields = [f"{INDENT}name={_quoted(spec.name)},", f"{INDENT}title={title},", f"{INDENT}owner={_quoted(spec.owner)},"]
     for field in _changed(spec):
@@ -157,7 +157,7 @@ def _inline(value: Any) -> str:
 
 def declared_in(text: str) -> ModelSpec:
     """The spec that a rendered file declares, without the DAGs that it makes of it."""
-    kept = [
+    kept: list[ast.stmt] = [
         node for node in ast.parse(text).body
         if (isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "SPEC")
         or (isinstance(node, ast.ImportFrom) and node.module != "contender.factory")
@@ -185,4 +185,9 @@ def _quoted(text: str) -> str:
 
 def _filled(text: str, lead: int) -> str:
     """A paragraph broken at the width, without its lead, which the template has."""
-    return "\n".join(wrap(text, WIDTH, break_long_words=False))[lead:]
+    return "\n".join(wrap(_plain(text), WIDTH, break_long_words=False))[lead:]
+
+
+def _plain(text: str) -> str:
+    """One line without what would end a docstring or escape something in it."""
+    return " ".join(text.split()).replace('"', "'").replace("\\", "/")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -11,6 +12,7 @@ import pandas as pd
 from contender.core.naming import DUE_AT, EVENT_TIME, KNOWN_AT
 from contender.core.spec import Column, ModelSpec
 from contender.scaffold.kinds import ColumnProfile
+from contender.scaffold.profile import Profile
 from contender.stages.score import answered_columns
 
 Expectation = dict[str, Any]
@@ -25,8 +27,7 @@ def suites(
     inputs: tuple[ColumnProfile, ...],
     raw: pd.DataFrame,
     examples: pd.DataFrame,
-    *,
-    sampled: bool,
+    seen: Profile,
 ) -> dict[str, str]:
     """The text of each suite file, by its stem.
 
@@ -35,22 +36,23 @@ def suites(
         inputs: What its inputs look like.
         raw: Rows of its table, as they are read.
         examples: Examples made of these rows.
-        sampled: Whether there are more rows.
+        seen: The profile, which knows how many rows there are where `raw` is only their beginning.
     """
+    of_all = replace(seen, total=round(seen.total * len(examples) / len(raw)))
     drafted = {
-        spec.tables[0].name: _raw(spec, inputs, raw, sampled=sampled),
+        spec.tables[0].name: _raw(spec, inputs, raw, seen),
         **{view.name: _view(spec, view.name) for view in spec.views},
-        "training_set": [*_counted(spec, examples, DUE_AT, FEWER / 2, sampled=sampled), *_examples(), *_labels(spec)],
+        "training_set": [_counted(spec, examples, DUE_AT, FEWER / 2, of_all), *_examples(), *_labels(spec)],
         "scoring_set": [_count(1, None, "an interval that is scored has rows"), *_examples()],
         "predictions": _predictions(spec),
     }
     return {name: _text(name, expectations) for name, expectations in drafted.items()}
 
 
-def _raw(spec: ModelSpec, inputs: tuple[ColumnProfile, ...], raw: pd.DataFrame, *, sampled: bool) -> list[Expectation]:
+def _raw(spec: ModelSpec, inputs: tuple[ColumnProfile, ...], raw: pd.DataFrame, seen: Profile) -> list[Expectation]:
     table, types = spec.tables[0], spec.types(spec.tables[0])
     found = [_columns(types, "exactly these columns are read; one more or less means another declaration")]
-    found += _counted(spec, raw, table.time_column, FEWER, sampled=sampled)
+    found.append(_counted(spec, raw, table.time_column, FEWER, seen))
     for name, kind in types.items():
         if kind in TYPES:
             found.append(_of("values_to_be_of_type", name, f"read as {kind}", type_=TYPES[kind]))
@@ -154,21 +156,21 @@ def _predictions(spec: ModelSpec) -> list[Expectation]:
     return found
 
 
-def _counted(
-    spec: ModelSpec, frame: pd.DataFrame, time: str | None, fewer: float, *, sampled: bool
-) -> list[Expectation]:
+def _counted(spec: ModelSpec, frame: pd.DataFrame, time: str | None, fewer: float, seen: Profile) -> Expectation:
     """How many rows an interval has: of timed rows for each of its days, of others as many as there were."""
+    total = seen.total if seen.sampled else len(frame)
     if spec.tables[0].time_column is None or time is None:
-        most = None if sampled else round(len(frame) * MORE)
-        return [_count(max(round(len(frame) * fewer), 1), most, f"{len(frame):,} rows when it was drafted")]
-    months = frame[time].dt.tz_localize(None).dt.to_period("M")
+        return _count(max(round(total * fewer), 1), round(total * MORE), f"{total:,} rows when it was drafted")
+    times, share = (
+        (seen.times, total / len(seen.times)) if seen.sampled and seen.times is not None else (frame[time], 1)
+    )
+    months = times.dt.tz_localize(None).dt.to_period("M")
     whole = months[(months >= pd.Period(spec.data_from, "M")) & (months < pd.Period(spec.data_until, "M"))]
-    a_day = [count / month.days_in_month for month, count in whole.value_counts().items()]
+    a_day = [share * count / month.days_in_month for month, count in whole.value_counts().items()]
     low, high = min(a_day, default=0.0), max(a_day, default=0.0)
     least = {"$PARAMETER": f"trunc(interval_days * {low * fewer:.3g}) + 1"}
-    most_rows = None if sampled else {"$PARAMETER": f"interval_days * {max(high * MORE, 1):.3g} + 1"}
-    why = f"{low:.3g} to {high:.3g} rows a day in the months that it was drafted from"
-    return [_count(least, most_rows, why)]
+    most = {"$PARAMETER": f"interval_days * {max(high * MORE, 1):.3g} + 1"}
+    return _count(least, most, f"{low:.3g} to {high:.3g} rows a day in the months that it was drafted from")
 
 
 def _count(least: Any, most: Any, reason: str) -> Expectation:

@@ -6,6 +6,7 @@ import codecs
 import csv
 import os
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import fsspec
 
@@ -38,6 +39,13 @@ def source_of(data: str, root: Path, *, query: str = "", connection: str = "") -
     scheme = data.partition("://")[0] if "://" in data else ""
     if query or (scheme and scheme not in FILES):
         return _database(data, query, connection), []
+    if scheme and urlsplit(data).password:
+        raise ScaffoldRefused(
+            "the address has a password, which would be written into the repository", where="DATA",
+            expected="an address without one", got=shown(data),
+            next_step="give the credentials by the environment, as fsspec reads them, or a connection that has the "
+            "address: CONNECTION=my_source",
+        )  # fmt: skip
     place, url = _place(data, root)
     kind = _format(place, data)
     if kind not in ("csv", "jsonl"):

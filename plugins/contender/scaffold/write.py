@@ -9,6 +9,8 @@ from pathlib import Path
 
 from contender.core.errors import ScaffoldRefused
 
+STAGING = ".new-model-"  # git ignores what begins so
+
 
 def write(root: Path, files: Mapping[str, str], places: list[Path]) -> None:
     """Write files below a checkout, so that each of the places is there with all of its files, or none is.
@@ -25,7 +27,7 @@ def write(root: Path, files: Mapping[str, str], places: list[Path]) -> None:
         ScaffoldRefused: A place is taken by now, or the disk does not take it.
     """
     moved: list[Path] = []
-    staging = Path(tempfile.mkdtemp(prefix=".new-model-", dir=root))
+    staging = _staging(root)
     try:
         for path, text in files.items():
             target = staging / path
@@ -39,6 +41,8 @@ def write(root: Path, files: Mapping[str, str], places: list[Path]) -> None:
                 staged.rename(place)
     except BaseException as error:
         for place in reversed(moved):
+            if (staging / place.relative_to(root)).exists():
+                continue  # it did not come to be moved: what is there now is somebody else's
             shutil.rmtree(place) if place.is_dir() else place.unlink(missing_ok=True)
         if isinstance(error, OSError):
             raise ScaffoldRefused(
@@ -47,6 +51,16 @@ def write(root: Path, files: Mapping[str, str], places: list[Path]) -> None:
         raise
     finally:
         shutil.rmtree(staging, ignore_errors=True)
+
+
+def _staging(root: Path) -> Path:
+    try:
+        return Path(tempfile.mkdtemp(prefix=STAGING, dir=root))
+    except OSError as error:
+        raise ScaffoldRefused(
+            "the checkout may not be written to", where=str(root), expected="room for a folder", got=str(error),
+            next_step="change its owner or mode, or make room; nothing was written",
+        ) from error  # fmt: skip
 
 
 def _require_free(place: Path, root: Path) -> None:
