@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 from collections.abc import Mapping
+from textwrap import wrap
 from typing import Any
 
 import pandas as pd
@@ -141,9 +142,10 @@ def feature_file(spec: ModelSpec) -> str:
     columns = [column for column in spec.columns if column.source == view.name]
     entities = "".join(_entity_line(spec, key) for key in table.entity)
     texts = [json.dumps(column.name) for column in columns if column.kind == "category"]
-    said = _described(spec)
+    said, of = _described(spec), " and ".join(table.entity) + (" and step" if spec.panel else "")
+    doc = wrap(f'"""Feature view of `{spec.name}`: one row for each {of}, known from its time on.', WIDTH - 3)
     return FEATURES.format(
-        name=spec.name, view=view.name, entities=entities,
+        doc="\n".join(doc) + '"""', view=view.name, entities=entities,
         names=_listed("    [", [_entity(key) for key in table.entity], "],"),
         features="\n".join(f'        "{column.name}": {json.dumps(said(column.name))},' for column in columns),
         ttl=_ttl(spec), texts=_listed("    texts={", texts, "},") + "\n" if texts else "",

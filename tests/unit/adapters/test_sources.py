@@ -103,9 +103,9 @@ def test_source_larger_than_a_part_is_read_in_parts_of_bounded_size(
 def test_source_with_times_reads_them_as_declared(
     tmp_path: Path, written: str, time_format: str, time_zone: str, expected: str
 ) -> None:
-    (tmp_path / "t.csv").write_text(f"at,x\n{written},1\n")
+    (tmp_path / "t.csv").write_text(f"when,x\n{written},1\n")
     source = Source(url="t.csv", format="csv", time_format=time_format, time_zone=time_zone)
-    assert read(source, {"at": "timestamp"}, root=tmp_path)["at"].tolist() == [pd.Timestamp(expected)]
+    assert read(source, {"when": "timestamp"}, root=tmp_path)["when"].tolist() == [pd.Timestamp(expected)]
 
 
 CSV = {"url": "bad.csv", "format": "csv"}

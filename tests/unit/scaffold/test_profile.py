@@ -72,8 +72,8 @@ def test_profile_guesses_time_and_entity_aloud_and_uses_neither() -> None:
     made = profile(customers(), label="churned")
     assert (made.time, made.entity) == (None, ())
     said = "\n".join(guesses(made))
-    assert "say TIME=signed up to split by it" in said
-    assert "say ENTITY=Customer ID to serve by it" in said
+    assert "say TIME='signed up' to split by it" in said
+    assert "say ENTITY='Customer ID' to serve by it" in said
     assert "e-mail: its name is that of an e-mail address" in said
 
 
