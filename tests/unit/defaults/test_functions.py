@@ -37,7 +37,13 @@ def test_functions_that_a_model_has_take_their_place() -> None:
     assert own.examples({}, JUNE, JUNE) == "mine"
 
 
-@pytest.mark.parametrize("name", ["estimator", "search_space", "read"])
+def test_model_without_read_is_refused_where_a_table_without_a_source_is_read() -> None:
+    found = functions_of(module(read=None), timed())
+    with pytest.raises(SpecError, match="the model lacks read, and table 'churn' has no source"):
+        found.read("churn", "")
+
+
+@pytest.mark.parametrize("name", ["estimator", "search_space"])
 def test_model_without_a_function_that_nothing_replaces_is_refused(name: str) -> None:
     with pytest.raises(SpecError, match=f"the model lacks {name}"):
         functions_of(module(**{name: None}), timed())

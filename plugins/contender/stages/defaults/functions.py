@@ -41,17 +41,11 @@ def functions_of(module: ModuleType, spec: ModelSpec) -> ModelFunctions:
     """
     kind = panel if spec.task == "forecast" and spec.panel else tabular
     missing = [name for name in REQUIRED if not hasattr(module, name)]
-    unread = [table.name for table in spec.tables if table.source is None]
-    if unread and not hasattr(module, "read"):
-        missing.append("read")
     if missing:
-        raise SpecError(
-            f"the model lacks {', '.join(missing)}",
-            where=f"{spec.name}/model.py",
-            expected="functions estimator and search_space, and read for tables without a source",
-            got=f"no {', '.join(missing)}" + (f"; tables without a source: {', '.join(unread)}" if unread else ""),
-            next_step="write them; dags/templates has examples",
-        )
+        raise _lacks(spec, ", ".join(missing))
+
+    def read(table: str, source: str = "") -> Any:
+        raise _lacks(spec, f"read, and table {table!r} has no source")
 
     def features(tables: Any, interval: Any) -> Any:
         return kind.features(tables, interval, spec)
@@ -60,7 +54,7 @@ def functions_of(module: ModuleType, spec: ModelSpec) -> ModelFunctions:
         return kind.examples(tables, window, known_by, spec)
 
     return ModelFunctions(
-        read=getattr(module, "read", None) or _nothing_to_read,
+        read=getattr(module, "read", read),
         features=getattr(module, "features", features),
         examples=getattr(module, "examples", examples),
         estimator=module.estimator,
@@ -68,5 +62,11 @@ def functions_of(module: ModuleType, spec: ModelSpec) -> ModelFunctions:
     )
 
 
-def _nothing_to_read(table: str, source: str = "") -> Any:
-    raise SpecError(f"table {table!r} is read from its source", where="model.py", got="a call of read")
+def _lacks(spec: ModelSpec, what: str) -> SpecError:
+    return SpecError(
+        f"the model lacks {what}",
+        where=f"{spec.name}/model.py",
+        expected="functions estimator and search_space, and read for tables without a source",
+        got=f"no {what}",
+        next_step="write them; dags/templates has examples",
+    )
