@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+import csv
+import json
+from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import fsspec
 import pandas as pd
-import pyarrow as pa
 import pyarrow.dataset as ds
 from deltalake import DeltaTable
-from deltalake.exceptions import DeltaError, TableNotFoundError
 from pyarrow import fs
 
+from contender.adapters.source_faults import readable
 from contender.core.errors import SourceUnreadable, some
 from contender.core.source import Source
 
 PART_ROWS = 50_000
+PART_CELLS = 5_000_000  # of a part of a wide table: some hundred megabytes of text
 HEAD_ROWS = {"csv": 1, "jsonl": 1000}  # rows that tell the columns: a JSON line need not have them all
 
 
@@ -37,18 +39,47 @@ def parts_of_file(
     Raises:
         SourceUnreadable: It is missing, may not be read, or is not of its format.
     """
-    place = url if "://" in url else str(root / url)
-    with _readable(source, url):
+    place = _place(root, url)
+    with readable(source, url, place):
         if source.format in ("parquet", "delta"):
             yield from _columnar(source, place, headers, first=first)
         else:
             yield from _lines(source, place, headers, first=first)
 
 
+def width_of_file(source: Source, root: Path, url: str) -> int:
+    """The number of its columns, by its schema, its header or its first line.
+
+    Raises:
+        SourceUnreadable: See `parts_of_file`.
+    """
+    place = _place(root, url)
+    with readable(source, url, place):
+        if source.format in ("parquet", "delta"):
+            return len(_dataset(source, place).schema.names)
+        if source.format == "csv":
+            return len(_header(source, place))
+        return _width_of_line(source, place)
+
+
+def rows_held(width: int) -> int:
+    """How many rows of so many columns may be held at a time."""
+    return max(1, PART_CELLS // max(width, 1))
+
+
+def _place(root: Path, url: str) -> str:
+    return url if "://" in url else str(root / url)
+
+
 def _lines(source: Source, place: str, headers: list[str] | None, *, first: bool) -> Iterator[pd.DataFrame]:
     size = HEAD_ROWS[source.format] if first else PART_ROWS
     if source.format == "csv":
-        _refuse_repeated(source, place)
+        names = _header(source, place)
+        _refuse_repeated(source, names)
+        width = len(names)
+    else:
+        width = _width_of_line(source, place)
+    size = min(size, rows_held(width))
     with fsspec.open(place, "rb") as file:
         if source.format == "csv":
             # With `usecols` the parser passes over lines that have too many fields.
@@ -57,24 +88,38 @@ def _lines(source: Source, place: str, headers: list[str] | None, *, first: bool
             )
         else:
             parts = pd.read_json(
-                file, lines=True, encoding=source.encoding, dtype=False, convert_dates=False, chunksize=size
-            )
+                file, lines=True, encoding=source.encoding, dtype=False, convert_dates=False, convert_axes=False,
+                chunksize=size,
+            )  # fmt: skip
         for part in parts:
             if type(part.index) is not pd.RangeIndex:  # the first column became the index
                 raise ValueError("the rows have more fields than the header")
+            if not all(isinstance(name, str) for name in part.columns):
+                raise ValueError("a line is no JSON object")
             yield part if headers is None else part.reindex(columns=headers)
             if first:
                 return
 
 
-def _refuse_repeated(source: Source, place: str) -> None:
+def _header(source: Source, place: str) -> list[str]:
+    """The first line of a CSV file that is not blank."""
+    with fsspec.open(place, "rt", encoding=source.encoding, newline="") as file:
+        names = next((line for line in csv.reader(file, delimiter=source.delimiter) if line), None)
+    if names is None:
+        raise pd.errors.EmptyDataError("there is no header")
+    return names
+
+
+def _width_of_line(source: Source, place: str) -> int:
+    """Number of fields of the first line of a file of JSON lines."""
+    with fsspec.open(place, "rt", encoding=source.encoding) as file:
+        found = json.loads(next((line for line in file if line.strip()), "{}"))
+    return len(found) if isinstance(found, dict) else 0
+
+
+def _refuse_repeated(source: Source, names: list[str]) -> None:
     """Pandas would number columns of one name, and the spec would mean the first of them."""
-    with fsspec.open(place, "rb") as file:
-        head = pd.read_csv(
-            file, sep=source.delimiter, encoding=source.encoding, header=None, nrows=1, dtype="string"
-        ).iloc[0]
-    names = [str(name) for name in head]
-    if repeated := sorted({name for name in names if names.count(name) > 1}):
+    if repeated := sorted(name for name, times in Counter(names).items() if name and times > 1):
         raise SourceUnreadable(
             "columns share a name",
             where=source.url,
@@ -85,48 +130,21 @@ def _refuse_repeated(source: Source, place: str) -> None:
 
 
 def _columnar(source: Source, place: str, headers: list[str] | None, *, first: bool) -> Iterator[pd.DataFrame]:
-    if source.format == "delta":
-        dataset = DeltaTable(place).to_pyarrow_dataset()
-    else:
-        handler, path = fsspec.core.url_to_fs(place)
-        dataset = ds.dataset(path, filesystem=fs.PyFileSystem(fs.FSSpecHandler(handler)), format="parquet")
+    dataset = _dataset(source, place)
     if first:
         yield dataset.schema.empty_table().to_pandas()
         return
-    for batch in dataset.to_batches(columns=headers, batch_size=PART_ROWS):
+    size = min(PART_ROWS, rows_held(len(headers or dataset.schema.names)))
+    # Read ahead by one: the default of sixteen holds as many parts in memory.
+    for batch in dataset.to_batches(columns=headers, batch_size=size, batch_readahead=1, fragment_readahead=1):
         if batch.num_rows:
             yield batch.to_pandas()
 
 
-@contextmanager
-def _readable(source: Source, url: str) -> Iterator[None]:
-    """What goes wrong in reading, in words of the source."""
-    try:
-        yield
-    except FileNotFoundError as error:
-        raise _unreadable(source, "there is no such file", url, error) from error
-    except TableNotFoundError as error:
-        raise _unreadable(source, "there is no such Delta table", url, error) from error
-    except PermissionError as error:
-        raise _unreadable(source, "the file may not be read", url, error) from error
-    except UnicodeError as error:
-        what = f"the file has bytes that are no {source.encoding}"
-        raise _unreadable(source, what, url, error, "say which encoding it has in the spec's source") from error
-    except pd.errors.EmptyDataError as error:
-        raise _unreadable(source, "the source is empty", url, error) from error
-    except (pd.errors.ParserError, pa.ArrowInvalid, DeltaError, ValueError) as error:
-        raise _unreadable(source, f"the file is not the {source.format} that it is said to be", url, error) from error
-    except ImportError as error:
-        raise _unreadable(source, "a package for this kind of address is not installed", url, error) from error
-    except OSError as error:
-        raise _unreadable(source, "the source cannot be read", url, error) from error
-
-
-def _unreadable(source: Source, what: str, url: str, error: Exception, next_step: str = "") -> SourceUnreadable:
-    return SourceUnreadable(
-        what,
-        where=url,
-        expected=f"{source.format}, {source.encoding}" if source.format in ("csv", "jsonl") else source.format,
-        got=f"{type(error).__name__}: {str(error).strip()[:300]}",
-        next_step=next_step or "mend the source or its declaration; nothing was written",
-    )
+def _dataset(source: Source, place: str) -> ds.Dataset:
+    if source.format == "delta":
+        return DeltaTable(place).to_pyarrow_dataset()
+    handler, path = fsspec.core.url_to_fs(place)
+    files = fs.PyFileSystem(fs.FSSpecHandler(handler))
+    # A folder named `region=north` holds the rows of that region.
+    return ds.dataset(path, filesystem=files, format="parquet", partitioning="hive")

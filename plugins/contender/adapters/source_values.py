@@ -11,6 +11,8 @@ from contender.core.errors import SourceUnreadable, some
 from contender.core.source import ColumnType, Source
 
 TRUTH = {"true": 1.0, "false": 0.0}
+OFFSET = r"\d[T ]\d.*(?:Z|[+-]\d\d(?::?\d\d)?)$"  # of ISO 8601: behind a clock, so that no day is taken for one
+WHOLE_BELOW = 2.0**63
 
 
 def converted(column: pd.Series, kind: ColumnType, source: Source, first_row: int = 0) -> pd.Series:
@@ -26,7 +28,7 @@ def converted(column: pd.Series, kind: ColumnType, source: Source, first_row: in
         SourceUnreadable: Values are not of that type; names the first of them and their rows.
     """
     found = _as(column, kind, source)
-    wrong = found.isna() & column.notna()
+    wrong = found.isna() & unpadded(column).notna()
     if kind == "int64":
         wrong |= found.isna()
     if wrong.any():
@@ -49,10 +51,22 @@ def _as(column: pd.Series, kind: ColumnType, source: Source) -> pd.Series:
 
 
 def as_text(column: pd.Series) -> pd.Series:
-    """Values as text, whole numbers without a point; missing ones stay missing."""
-    if pd.api.types.is_float_dtype(column) and (column.dropna() % 1 == 0).all():
-        column = column.astype("Int64")
-    return column.astype("string")
+    """Values as text, without the space around them, whole numbers without a point; what is blank is missing."""
+    if not pd.api.types.is_float_dtype(column):
+        return unpadded(column.astype("string"))
+    texts, numbers = column.astype("string"), column.to_numpy(dtype="float64", na_value=np.nan)
+    # By value, not by column: a column comes in parts, and a number is the same text in each.
+    whole = (np.abs(numbers) < WHOLE_BELOW) & (np.floor(numbers) == numbers)
+    return texts.mask(whole, pd.Series(numbers, index=column.index).where(whole, 0).astype("int64").astype("string"))
+
+
+def unpadded(column: pd.Series) -> pd.Series:
+    """A column of text without the space around its values, blank ones missing; any other column as it is."""
+    text = isinstance(column.dtype, pd.StringDtype) or pd.api.types.infer_dtype(column, skipna=True) == "string"
+    if not text:
+        return column
+    stripped = column.astype("string").str.strip()
+    return stripped.mask(stripped == "")
 
 
 def as_numbers(column: pd.Series) -> pd.Series:
@@ -70,7 +84,10 @@ def as_times(column: pd.Series, time_format: str = "", time_zone: str = "UTC") -
         times: Any = column
     else:
         texts = column.astype("string").str.strip()
-        offset = texts.str.contains(r"(?:Z|[+-]\d\d:?\d\d)$", regex=True, na=False)
+        if time_format:
+            offset = pd.Series("%z" in time_format or time_format.endswith("Z"), index=texts.index)
+        else:
+            offset = texts.str.contains(OFFSET, regex=True, na=False)
         times = pd.to_datetime(texts.where(~offset), format=time_format or "ISO8601", errors="coerce")
         if offset.any():
             aware = pd.to_datetime(texts.where(offset), format=time_format or "ISO8601", errors="coerce", utc=True)

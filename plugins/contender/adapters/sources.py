@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from contender.adapters.source_files import parts_of_file
+from contender.adapters.source_files import parts_of_file, rows_held, width_of_file
 from contender.adapters.source_sql import parts_of_query
 from contender.adapters.source_values import converted
 from contender.core.errors import SourceUnreadable, some
@@ -57,21 +57,17 @@ def sample(source: Source, *, root: Path, rows: int = SAMPLE_ROWS, url: str = ""
     """The first rows of a source with all its columns, by their headers; text where the format knows no types.
 
     Returns:
-        The rows, and whether there are more.
+        The rows, fewer of a wide table, and whether there are more.
 
     Raises:
         SourceUnreadable: There is nothing to read, or more than `WIDEST` columns.
     """
+    if source.format != "sql":
+        _require_narrow(source, width := width_of_file(source, root, url or source.url))
+        rows = min(rows, rows_held(width))
     parts: list[pd.DataFrame] = []
     for part in _raw(source, root, url, None):
-        if len(part.columns) > WIDEST:
-            raise SourceUnreadable(
-                "the table is too wide to make a model of",
-                where=source.url,
-                expected=f"at most {WIDEST:,} columns",
-                got=f"{len(part.columns):,} columns",
-                next_step="choose columns: give a narrower file, or a database and a QUERY that names them",
-            )
+        _require_narrow(source, len(part.columns))
         parts.append(part)
         if sum(map(len, parts)) > rows:
             break
@@ -79,6 +75,17 @@ def sample(source: Source, *, root: Path, rows: int = SAMPLE_ROWS, url: str = ""
     if frame.empty:
         raise _empty(source)
     return frame.head(rows), len(frame) > rows
+
+
+def _require_narrow(source: Source, width: int) -> None:
+    if width > WIDEST:
+        raise SourceUnreadable(
+            "the table is too wide to make a model of",
+            where=source.url,
+            expected=f"at most {WIDEST:,} columns",
+            got=f"{width:,} columns",
+            next_step="choose columns: give a narrower file, or a database and a QUERY that names them",
+        )
 
 
 def _parts(source: Source, root: Path, url: str, wanted: list[str]) -> Iterable[pd.DataFrame]:
@@ -106,7 +113,7 @@ def _raw(
     source: Source, root: Path, url: str, headers: list[str] | None, *, first: bool = False
 ) -> Iterable[pd.DataFrame]:
     if source.format == "sql":
-        return parts_of_query(url or source.url, source.query, headers, first=first)
+        return parts_of_query(url or source.url, source.query, root, headers, first=first)
     return parts_of_file(source, root, url or source.url, headers, first=first)
 
 

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from contender.adapters.source_values import as_numbers, as_times
+from contender.adapters.source_values import as_numbers, as_times, unpadded
 from contender.scaffold.personal import personal
 
 Kind = Literal["number", "category", "text", "time", "constant", "empty"]
@@ -19,7 +19,7 @@ TIME_FORMATS = (
 )  # fmt: skip
 CATEGORIES = 50
 WORDY = 40  # mean characters from which a text is prose, not a name
-IDENTIFYING = ("id", "uuid", "key", "number", "no", "nr", "code")
+IDENTIFYING = ("id", "uuid", "key", "number", "no", "nr")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,9 +68,9 @@ def column_profile(column: pd.Series, header: str, *, as_time: bool = False) -> 
         as_time: Whether it is said to hold times: digits are then times too.
     """
     known = column.dropna()
-    if column.dtype == object or isinstance(column.dtype, pd.StringDtype):
-        known = known.astype("string").str.strip()
-        known = known[known != ""]
+    if column.dtype == object:
+        known = known.astype("string")
+    known = unpadded(known).dropna()
     name, distinct = str(column.name), int(known.nunique())
     numbers = as_numbers(known)
     numeric = bool(len(known)) and bool(numbers.notna().all())

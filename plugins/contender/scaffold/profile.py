@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from contender.adapters.source_values import as_numbers
+from contender.adapters.source_values import as_numbers, as_text, unpadded
 from contender.core.errors import ScaffoldRefused, some
 from contender.core.naming import identifiers
 from contender.core.policy import Task
@@ -89,7 +89,7 @@ def profile(
     headers = [str(header) for header in frame.columns]
     _require_a_table(frame, headers)
     names = identifiers(headers)
-    table = frame.set_axis(names, axis=1)
+    table = pd.DataFrame({name: unpadded(frame[header]) for header, name in zip(frame.columns, names, strict=True)})
     known = dict(zip(headers, names, strict=True))
     target = _found(label, known, "label") if label else ""
     when = _found(time, known, "time") if time else None
@@ -100,7 +100,7 @@ def profile(
     )
     moments = None if when is None else _times(table[when], columns[names.index(when)])
     require_entities(table, who)
-    found_task, found, shares = task_of(table, target, classes, task) if target else ("binary", (), {})
+    found_task, found, shares = task_of(table, target, classes, task, sampled=sampled) if target else ("binary", (), {})
     if target:
         columns = leaks(table, columns, target, found_task, found, moments)
     return Profile(
@@ -199,12 +199,12 @@ def require_entities(table: pd.DataFrame, entity: tuple[str, ...], first_row: in
 
 
 def task_of(
-    table: pd.DataFrame, label: str, given: Sequence[str], wished: Task | None = None
+    table: pd.DataFrame, label: str, given: Sequence[str], wished: Task | None = None, *, sampled: bool = False
 ) -> tuple[Task, tuple[str, ...], dict[str, float]]:
     """The kind of problem that a label makes, its classes and their shares."""
     values = table[label].dropna()
     described = column_profile(values.rename(label), label)
-    texts = values.astype("string").str.strip()
+    texts = as_text(values)
     counts = texts.value_counts(normalize=True)
     if values.empty or len(counts) < 2:  # noqa: PLR2004
         raise ScaffoldRefused(
@@ -212,7 +212,8 @@ def task_of(
             where=f"LABEL={label}",
             expected="at least two different values",
             got="no value at all" if values.empty else f"{counts.index[0]!r} in each of {len(values)} rows",
-            next_step="name another column, or give rows of both kinds",
+            next_step="name another column, or give rows of both kinds"
+            + ("; these are the first rows only: shuffle them if they are sorted by the label" if sampled else ""),
         )
     if described.kind == "number" and np.isinf(as_numbers(values)).any():
         raise ScaffoldRefused(

@@ -58,9 +58,7 @@ def leaks(
 
 def _codes(label: pd.Series, classes: tuple[str, ...], task: Task) -> pd.Series:
     if classes:
-        return (
-            label.astype("string").str.strip().map({name: code for code, name in enumerate(classes)}).astype("float64")
-        )
+        return as_text(label).map({name: code for code, name in enumerate(classes)}).astype("float64")
     return pd.to_numeric(label.astype("string"), errors="coerce").astype("float64")
 
 
@@ -70,7 +68,7 @@ def _powers(
     """How much of the label each column tells by itself, learnt on one half of the rows and measured on the other."""
     usable = codes.notna().to_numpy()
     rows, labels = table[usable].head(ROWS).reset_index(drop=True), codes[usable].head(ROWS).reset_index(drop=True)
-    inputs = [one for one in columns if one.kind in ("number", "category") and one.name != label and not one.unique]
+    inputs = [one for one in columns if one.kind in ("number", "category") and one.name != label and not one.identifies]
     frame = pd.DataFrame({one.name: _values(rows[one.name], one) for one in inputs})
     half = np.arange(len(rows)) % 2 == 0
     measured = labels[~half].reset_index(drop=True)

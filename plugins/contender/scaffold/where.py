@@ -5,12 +5,13 @@ from __future__ import annotations
 import codecs
 import csv
 import os
+from itertools import islice
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import fsspec
 
-from contender.adapters.source_sql import has_password, shown
+from contender.adapters.source_address import passwords, shown
+from contender.adapters.source_faults import undecodable
 from contender.core.errors import ScaffoldRefused, SourceUnreadable
 from contender.core.source import Format, Source
 
@@ -18,7 +19,12 @@ SUFFIXES: dict[str, Format] = {
     ".csv": "csv", ".tsv": "csv", ".txt": "csv", ".parquet": "parquet", ".pq": "parquet", ".jsonl": "jsonl",
     ".ndjson": "jsonl",
 }  # fmt: skip
-HEAD_BYTES = 1_000_000
+HEAD_LINES = 20
+BOMS = {
+    codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF32_LE: "utf-32", codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16",
+}  # fmt: skip
+DELIMITERS = ",;\t|"
 FILES = ("file", "memory", "s3", "gs", "gcs", "abfs", "abfss", "az", "http", "https", "ftp", "sftp", "hdfs")
 
 
@@ -39,23 +45,12 @@ def source_of(data: str, root: Path, *, query: str = "", connection: str = "") -
     scheme = data.partition("://")[0] if "://" in data else ""
     if query or (scheme and scheme not in FILES):
         return _database(data, query, connection), []
-    if scheme and urlsplit(data).password:
-        raise ScaffoldRefused(
-            "the address has a password, which would be written into the repository", where="DATA",
-            expected="an address without one", got=shown(data),
-            next_step="give the credentials by the environment, as fsspec reads them, or a connection that has the "
-            "address: CONNECTION=my_source",
-        )  # fmt: skip
     place, url = _place(data, root)
     kind = _format(place, data)
     if kind not in ("csv", "jsonl"):
         return Source(url=url, format=kind, connection=connection or None), []
-    encoding, text = _text(place, data)
-    guessed = []
-    if encoding != "utf-8":
-        why = "its first bytes say so" if encoding.startswith("utf") else "the bytes are no UTF-8"
-        guessed.append(f"encoding: {encoding}, as {why}; change it in the spec's source")
-    delimiter = _delimiter(text) if kind == "csv" else ","
+    encoding, guessed = _encoding(place, data)
+    delimiter = _delimiter(place, encoding) if kind == "csv" else ","
     if delimiter != ",":
         guessed.append(f"delimiter: {delimiter!r}; change it in the spec's source")
     return Source(url=url, format=kind, delimiter=delimiter, encoding=encoding, connection=connection or None), guessed
@@ -71,7 +66,7 @@ def _database(data: str, query: str, connection: str) -> Source:
 
 
 def _require_no_password(data: str) -> None:
-    if "://" in data and has_password(data):
+    if passwords(data):
         raise ScaffoldRefused(
             "the address has a password, which would be written into the repository",
             where="DATA",
@@ -111,6 +106,10 @@ def _format(place: str, data: str) -> Format:
             return "delta"
         if any(name.endswith(".parquet") for name in files.find(path)):
             return "parquet"
+        raise SourceUnreadable(
+            "the folder is no table", where="DATA", expected="one file, or a folder of Parquet files or a Delta table",
+            got=data, next_step="name one file of it, or join its files into one",
+        )  # fmt: skip
     name = path.removesuffix(".gz").removesuffix(".zip").removesuffix(".bz2").removesuffix(".xz")
     kind = SUFFIXES.get(Path(name).suffix.lower())
     if kind is None or name != path:
@@ -122,31 +121,48 @@ def _format(place: str, data: str) -> Format:
     return kind
 
 
-def _text(place: str, data: str) -> tuple[str, str]:
+def _encoding(place: str, data: str) -> tuple[str, list[str]]:
+    """The encoding of the whole file, and how it was guessed where it is not UTF-8.
+
+    A file elsewhere is judged by its mark alone: to look at all of it is to fetch it.
+    """
     try:
         with fsspec.open(place, "rb") as file:
-            head = file.read(HEAD_BYTES)
+            start = file.read(4)
+        if marked := next((name for mark, name in BOMS.items() if start.startswith(mark)), ""):
+            return marked, []
+        if "://" in place and not place.startswith(("file:", "memory:")):
+            return "utf-8", []
+        wrong = undecodable(place, "utf-8")
+        if not wrong:
+            return "utf-8", []
+        encoding = "latin-1" if undecodable(place, "cp1252") else "cp1252"
     except PermissionError as error:
         raise SourceUnreadable(
             "the file may not be read", where="DATA", expected="a file that you may read", got=data,
             next_step="change its mode or owner",
         ) from error  # fmt: skip
-    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return "utf-16", head.decode("utf-16", errors="ignore")
-    for encoding in ("utf-8-sig", "cp1252", "latin-1"):
-        try:
-            # The head may end within a character.
-            text = head.decode(encoding) if len(head) < HEAD_BYTES else head[: head.rfind(b"\n") + 1].decode(encoding)
-        except UnicodeDecodeError:
-            continue
-        plain = encoding == "utf-8-sig" and not head.startswith(b"\xef\xbb\xbf")
-        return ("utf-8" if plain else encoding), text
-    return "latin-1", head.decode("latin-1")
+    return encoding, [f"encoding: {encoding}, as {wrong} is no UTF-8; look at its text, or change it in the source"]
 
 
-def _delimiter(text: str) -> str:
-    first = text.partition("\n")[0]
+def _delimiter(place: str, encoding: str) -> str:
+    """What parts most fields, as many in each of the first lines; else what Python's sniffer makes of the header."""
+    # Bytes of another encoding are told where the rows are read.
+    with fsspec.open(place, "rt", encoding=encoding, errors="replace", newline="") as file:
+        lines = list(islice(file, HEAD_LINES))
+    widths = {one: _width(lines, one) for one in DELIMITERS}
+    if max(widths.values()) > 1:
+        return max(DELIMITERS, key=lambda one: widths[one])
     try:
-        return csv.Sniffer().sniff(first, delimiters=",;\t|").delimiter
+        return csv.Sniffer().sniff("".join(lines[:1]), delimiters=DELIMITERS).delimiter
     except csv.Error:
         return ","  # one column, or a header that no delimiter fits better than another
+
+
+def _width(lines: list[str], delimiter: str) -> int:
+    """The number of fields of each line, or 0 where they differ or are no fields."""
+    try:
+        found = {len(fields) for fields in csv.reader(lines, delimiter=delimiter) if fields}
+    except csv.Error:  # a field longer than any is
+        return 0
+    return found.pop() if len(found) == 1 else 0
