@@ -7,6 +7,7 @@ import pwd
 import shutil
 import socket
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,17 +23,16 @@ def binary(name: str) -> str | None:
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgres() -> Iterator[str]:
     """URL of the database of a server on a free port of the loopback interface, with a password in it."""
     initdb, pg_ctl = binary("initdb"), binary("pg_ctl")
     if initdb is None or pg_ctl is None:
         pytest.skip("no PostgreSQL server is installed; on Debian it is in the package postgresql")
-    folder = tmp_path_factory.mktemp("postgres")
+    # Not below pytest's own folder, which the next session to start closes to everybody else.
+    folder = Path(tempfile.mkdtemp(prefix="contender-postgres-"))
     # It refuses to run as root.
     user = "nobody" if os.geteuid() == 0 else None
     if user:
-        for parent in (folder, *folder.parents[:2]):
-            parent.chmod(0o755)
         os.chown(folder, pwd.getpwnam(user).pw_uid, -1)
     secret = folder / "secret"
     secret.write_text(PASSWORD)
@@ -49,5 +49,8 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         port = chosen.getsockname()[1]
     options = f"-p {port} -h 127.0.0.1 -k {folder} -F"
     run(pg_ctl, "-D", str(data), "-o", options, "-w", "-l", str(folder / "log"), "start")
-    yield f"postgresql+psycopg2://tests:p%40ss%2Fword@127.0.0.1:{port}/postgres"
-    run(pg_ctl, "-D", str(data), "-w", "-m", "fast", "stop")
+    try:
+        yield f"postgresql+psycopg2://tests:p%40ss%2Fword@127.0.0.1:{port}/postgres"
+    finally:
+        run(pg_ctl, "-D", str(data), "-w", "-m", "fast", "stop")
+        shutil.rmtree(folder)
