@@ -97,8 +97,19 @@ def test_source_larger_than_a_part_is_read_in_parts_of_bounded_size(
         ("2013-07-01 10:00", "", "Europe/Berlin", "2013-07-01T08:00:00Z"),
         ("01.07.2013 10:00", "%d.%m.%Y %H:%M", "UTC", "2013-07-01T10:00:00Z"),
         ("2013-03-31 02:30", "", "Europe/Berlin", "2013-03-31T01:00:00Z"),
+        ("2013-07-01 10:00:00+02", "", "UTC", "2013-07-01T08:00:00Z"),
+        ("02-01-2013", "%d-%m-%Y", "Europe/Berlin", "2013-01-01T23:00:00Z"),
+        ("2013-07-01 10:00 +0200", "%Y-%m-%d %H:%M %z", "UTC", "2013-07-01T08:00:00Z"),
     ],
-    ids=["with an offset", "of a zone", "of a format", "in an hour that the clocks skip"],
+    ids=[
+        "with an offset",
+        "of a zone",
+        "of a format",
+        "in an hour that the clocks skip",
+        "with an offset of hours",
+        "whose year is no offset",
+        "of a format with an offset",
+    ],
 )
 def test_source_with_times_reads_them_as_declared(
     tmp_path: Path, written: str, time_format: str, time_zone: str, expected: str
@@ -106,6 +117,48 @@ def test_source_with_times_reads_them_as_declared(
     (tmp_path / "t.csv").write_text(f"when,x\n{written},1\n")
     source = Source(url="t.csv", format="csv", time_format=time_format, time_zone=time_zone)
     assert read(source, {"when": "timestamp"}, root=tmp_path)["when"].tolist() == [pd.Timestamp(expected)]
+
+
+def test_source_with_an_offset_in_some_rows_reads_the_others_in_its_zone(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("when,x\n2013-07-01 10:00:00+02,1\n2013-07-01 10:00:00,2\n")
+    found = read(Source(url="t.csv", format="csv"), {"when": "timestamp"}, root=tmp_path)["when"]
+    assert found.tolist() == [pd.Timestamp("2013-07-01T08:00:00Z"), pd.Timestamp("2013-07-01T10:00:00Z")]
+
+
+def test_source_with_space_around_its_values_is_read_without_it(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("plan, age\n basic , 3\n  ,  \n")
+    found = read(Source(url="t.csv", format="csv"), {"plan": "string", "age": "float64"}, root=tmp_path)
+    assert found["plan"].tolist() == ["basic", pd.NA]
+    assert found["age"].iloc[0] == 3.0
+    assert found["age"].isna().tolist() == [False, True]
+
+
+def test_source_with_numbers_read_as_text_writes_each_alike_in_every_part(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pd.DataFrame({"kk": [1.0, 2.0, 1.0, 1.5, 1e20, float("inf")]}).to_parquet(tmp_path / "k.parquet")
+    monkeypatch.setattr(source_files, "PART_ROWS", 2)
+    found = read(Source(url="k.parquet", format="parquet"), {"kk": "string"}, root=tmp_path)["kk"]
+    assert found.tolist() == ["1", "2", "1", "1.5", "1e+20", "inf"]
+
+
+def test_source_in_folders_of_a_column_has_that_column(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"aa": range(4), "region": ["north", "south"] * 2})
+    frame.to_parquet(tmp_path / "rows", partition_cols=["region"])
+    found = read(Source(url="rows", format="parquet"), {"aa": "int64", "region": "string"}, root=tmp_path)
+    assert dict(zip(found["aa"], found["region"], strict=True)) == {0: "north", 1: "south", 2: "north", 3: "south"}
+
+
+def test_source_of_300_000_rows_is_read_for_two_columns_without_holding_its_text(tmp_path: Path) -> None:
+    line = ",".join(["0123456789"] * 18)
+    with (tmp_path / "long.csv").open("w") as file:
+        file.write(",".join(f"n{number}" for number in range(20)) + "\n")
+        file.writelines(f"{number},{number / 2},{line}\n" for number in range(300_000))
+    source, held, total = Source(url="long.csv", format="csv"), 0, 0
+    for part in source_files.parts_of_file(source, tmp_path, source.url, ["n0", "n1"]):
+        held, total = max(held, len(part)), total + len(part)
+        assert list(part.columns) == ["n0", "n1"]
+    assert (held, total) == (50_000, 300_000)
 
 
 CSV = {"url": "bad.csv", "format": "csv"}
@@ -124,9 +177,10 @@ BAD: dict[str, tuple[bytes | None, dict[str, Any], dict[str, ColumnType], str]] 
     ),
     "ragged": (b"aa,b\n1,2\n1,2,3\n", CSV, {"aa": "float64"}, "not the csv.*line 3"),
     "more fields than headers": (b"aa,b\n1,2,3\n4,5,6\n", CSV, {"aa": "float64"}, "more fields than the header"),
-    "not utf-8": (b"aa,b\nJos\xe9,2\n", CSV, {"aa": "string"}, "bytes that are no utf-8"),
+    "not utf-8": (b"aa,b\nJos\xe9,2\n", CSV, {"aa": "string"}, "bytes that are no utf-8.*byte 0xe9 in line 2"),
     "two headers alike": (b"aa,aa\n1,2\n", CSV, {"aa": "string"}, "columns share a name.*aa"),
-    "broken json": (b'{"aa": 1}\n{"aa": \n', {"url": "bad.csv", "format": "jsonl"}, {"aa": "string"}, "not the jsonl"),
+    "broken json": (b'{"aa": 1}\n{"aa": \n', {"url": "bad.csv", "format": "jsonl"}, {"aa": "string"}, "line 2"),
+    "json array": (b'[{"aa": 1}]\n', {"url": "bad.csv", "format": "jsonl"}, {"aa": "string"}, "line 1 is no JSON obj"),
     "no parquet": (b"text", {"url": "bad.csv", "format": "parquet"}, {"aa": "string"}, "not the parquet"),
     "no delta": (b"text", {"url": "bad.csv", "format": "delta"}, {"aa": "string"}, "Delta|cannot be read"),
 }
@@ -155,6 +209,34 @@ def test_source_too_wide_is_refused_by_its_sample(tmp_path: Path) -> None:
     (tmp_path / "wide.csv").write_text(f"{names}\n{','.join('1' * (WIDEST + 1))}\n")
     with pytest.raises(SourceUnreadable, match=r"at most 2,000 columns; got: 2,001 columns"):
         sample(Source(url="wide.csv", format="csv"), root=tmp_path)
+
+
+def test_source_of_a_million_columns_is_refused_by_its_header(tmp_path: Path) -> None:
+    (tmp_path / "wide.csv").write_text(",".join(f"n{number}" for number in range(1_000_000)) + "\n")
+    with pytest.raises(SourceUnreadable, match=r"at most 2,000 columns; got: 1,000,000 columns"):
+        sample(Source(url="wide.csv", format="csv"), root=tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet", "jsonl"])
+def test_source_that_is_wide_is_sampled_by_fewer_rows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: Format
+) -> None:
+    monkeypatch.setattr(source_files, "PART_CELLS", 500)
+    frame = pd.DataFrame({f"n{number}": range(50) for number in range(100)})
+    writers: dict[str, Any] = {
+        "csv": lambda path: frame.to_csv(path, index=False), "parquet": frame.to_parquet,
+        "jsonl": lambda path: frame.to_json(path, orient="records", lines=True),
+    }  # fmt: skip
+    writers[kind](tmp_path / "wide")
+    found, more = sample(Source(url="wide", format=kind), root=tmp_path)
+    assert (found.shape, more) == ((5, 100), True)
+
+
+def test_file_at_an_address_with_a_password_fails_without_it(tmp_path: Path) -> None:
+    source = Source(url="https://127.0.0.1:1/rows.csv", format="csv", connection="site")
+    with pytest.raises(SourceUnreadable) as raised:
+        read(source, {"aa": "string"}, root=tmp_path, url="https://me:s3cret@127.0.0.1:1/rows.csv")
+    assert "s3cret" not in str(raised.value)
 
 
 @pytest.fixture
@@ -197,3 +279,27 @@ def test_query_leaves_the_database_as_it_was(customers: str, tmp_path: Path) -> 
     with engine.connect() as connection:
         assert connection.execute(text("SELECT count(*) FROM customers")).scalar() == before
     engine.dispose()
+
+
+QUERIES = {
+    "a colon in a text": "SELECT 1 AS aa WHERE 'x :y' <> ''",
+    "json": """SELECT 1 AS aa WHERE '{"a":1}' <> ''""",
+    "a cast": "SELECT '1'::int AS aa",
+    "a percent sign": "SELECT 1 AS aa WHERE 'xy' LIKE 'x%'",
+    "a backslash": r"SELECT 1 AS aa WHERE E'x\\:y' <> ''",
+}
+
+
+@pytest.mark.parametrize("query", QUERIES.values(), ids=QUERIES.keys())
+def test_query_is_run_as_it_is_written(postgres: str, tmp_path: Path, query: str) -> None:
+    assert read(_query(postgres, query), {"aa": "int64"}, root=tmp_path, url=postgres)["aa"].tolist() == [1]
+
+
+def test_query_of_a_sqlite_file_finds_it_from_the_root_and_makes_none(tmp_path: Path) -> None:
+    engine = create_engine(f"sqlite:///{tmp_path / 'rows.db'}")
+    FRAME.to_sql("customers", engine, index=False)
+    engine.dispose()
+    _require_frame(read(_query("sqlite:///rows.db", "SELECT * FROM customers"), TYPES, root=tmp_path))
+    with pytest.raises(SourceUnreadable, match="no such database file"):
+        read(_query("sqlite:///other.db", "SELECT 1 AS aa"), {"aa": "int64"}, root=tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["rows.db"]

@@ -6,7 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from contender.adapters.source_values import converted
 from contender.core.errors import ScaffoldRefused
+from contender.core.source import Source
 from contender.scaffold.guesses import guesses
 from contender.scaffold.inputs import usable
 from contender.scaffold.profile import profile
@@ -91,6 +93,7 @@ def test_inputs_leave_out_what_is_none_each_with_its_reason() -> None:
 
 
 LEAKS: dict[str, Any] = {
+    "tells it alone, another number in each row": lambda frame: (frame["churned"] == "yes") + np.arange(ROWS) / 1000,
     "tells it alone": lambda frame: (frame["churned"] == "yes") * 3.0 + np.arange(ROWS) % 3 / 10,
     "filled for one class": lambda frame: np.where(frame["churned"] == "yes", "2013-05-01", None),
     "after the row": lambda frame: pd.date_range("2014-12-01", periods=ROWS, freq="D").strftime("%Y-%m-%d"),
@@ -122,6 +125,28 @@ def test_profile_tells_imbalance_and_many_categories() -> None:
     said = "\n".join(guesses(profile(customers(churned=rare, city=cities), label="churned")))
     assert "imbalance: yes under 5%" in said
     assert "city: 180 categories" in said
+
+
+@pytest.mark.parametrize(
+    ("label", "classes"),
+    [(np.array([1.0, 2.0, 2.0, np.nan]), ("1", "2")), (np.array([" no", "no ", "yes", " "]), ("no", "yes"))],
+    ids=["numbers, some missing", "text with space around it"],
+)
+def test_profile_names_classes_as_the_platform_reads_them(label: Any, classes: tuple[str, ...]) -> None:
+    column = pd.Series(np.resize(label, ROWS), name="target")
+    made = profile(customers(target=column), label="target")
+    read = converted(column, "string", Source(url="rows.parquet", format="parquet"))
+    assert sorted(made.classes) == sorted(read.dropna().unique()) == sorted(classes)
+
+
+def test_profile_takes_a_code_of_few_values_for_a_category() -> None:
+    made = profile(customers(country_code=np.resize(["NZ", "DE", "PE"], ROWS)), label="churned")
+    assert "country_code" in [one.name for one in usable(made)[0]]
+
+
+def test_profile_of_infinite_numbers_bounds_the_others() -> None:
+    made = profile(customers(ratio=np.resize([1.0, 2.0, np.inf, -np.inf], ROWS)), label="churned")
+    assert (made.column("ratio").minimum, made.column("ratio").maximum) == (1.0, 2.0)
 
 
 PERSONAL: dict[str, tuple[str, list[str]]] = {
