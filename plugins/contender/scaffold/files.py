@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import json
 from collections.abc import Mapping
-from textwrap import wrap
 from typing import Any
 
 import pandas as pd
@@ -49,7 +48,7 @@ def test_model_answers_what_it_never_saw(rows: pd.DataFrame) -> None:
     assert behaviour.is_sound(behaviour.answered(model, SPEC, fitted_on=rows, asked=behaviour.never_seen(SPEC)), SPEC)
 '''
 
-FEATURES = """{doc}
+FEATURES = '''"""Feature view of `{name}`: each row is known from its own time on."""
 
 from datetime import timedelta
 
@@ -66,7 +65,7 @@ from contender.feast_stores.delta_view import delta_view
     }},
     ttl={ttl},
 {texts})
-"""
+'''
 
 REQUEST = '''"""What a caller of `{name}` sends, and how its features are found.
 
@@ -142,10 +141,9 @@ def feature_file(spec: ModelSpec) -> str:
     columns = [column for column in spec.columns if column.source == view.name]
     entities = "".join(_entity_line(spec, key) for key in table.entity)
     texts = [json.dumps(column.name) for column in columns if column.kind == "category"]
-    said, of = _described(spec), " and ".join(table.entity) + (" and step" if spec.panel else "")
-    doc = wrap(f'"""Feature view of `{spec.name}`: one row for each {of}, known from its time on.', WIDTH - 3)
+    said = _described(spec)
     return FEATURES.format(
-        doc="\n".join(doc) + '"""', view=view.name, entities=entities,
+        name=spec.name, view=view.name, entities=entities,
         names=_listed("    [", [_entity(key) for key in table.entity], "],"),
         features="\n".join(f'        "{column.name}": {json.dumps(said(column.name))},' for column in columns),
         ttl=_ttl(spec), texts=_listed("    texts={", texts, "},") + "\n" if texts else "",

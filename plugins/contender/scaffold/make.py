@@ -72,13 +72,14 @@ def make(asked: Asked, root: Path, today: datetime, say: Say) -> Made:
     url = address_of(asked.connection)
     frame, sampled = sample(source, root=root, url=url)
     say(f"Looking at {len(frame):,} rows of {len(frame.columns)} columns{', the first of more' if sampled else ''}")
+    task = None if asked.template == ANY_TASK else template.task
     seen = profile(
         frame, label=asked.label, time=asked.time or None, entity=asked.entity, classes=asked.classes,
-        task=None if asked.template == ANY_TASK else template.task, sampled=sampled,
+        task=task, sampled=sampled,
     )  # fmt: skip
     if sampled:
         say("Reading time, entity and label of all rows")
-        seen = completed(seen, source, root, url, asked.classes)
+        seen = completed(seen, source, root, url, asked.classes, task)
     declared = declare(asked, template, seen, source, today)
     said = (*guesses(seen), *declared.guesses, *told)
     raw = typed(frame, declared.spec.tables[0], declared.spec)

@@ -177,7 +177,8 @@ def _number(value: float) -> str:
 def _quoted(text: str) -> str:
     """As the formatter has it: double quotes, unless the text has more of these than of single ones."""
     escaped = text.replace("\\", "\\\\").replace("\n", "\\n").replace("\r", "\\r").replace("\t", "\\t")
-    if '"' in escaped and "'" not in escaped:
+    if escaped.count('"') > escaped.count("'"):
+        escaped = escaped.replace("'", "\\'")
         return f"'{escaped}'"
     escaped = escaped.replace('"', '\\"')
     return f'"{escaped}"'

@@ -11,20 +11,23 @@ import numpy as np
 import pandas as pd
 
 from contender.adapters.sources import streamed
+from contender.core.policy import Task
 from contender.core.source import ColumnType, Source
 from contender.scaffold.profile import Profile, require_entities, require_times, task_of
 
 LABELS = 100_000  # labels that stand for all of them, in their shares
 
 
-def completed(made: Profile, source: Source, root: Path, url: str, classes: Sequence[str] = ()) -> Profile:
+def completed(
+    made: Profile, source: Source, root: Path, url: str, classes: Sequence[str] = (), task: Task | None = None
+) -> Profile:
     """A sample's profile with what all rows say of time, entity and label; only these columns are read, part by part.
 
     Args:
         made: Of the first rows.
         source: Where all of them lie.
         root, url: As `contender.adapters.sources.read` takes them.
-        classes: The label's classes, where they were given.
+        classes, task: As `contender.scaffold.profile.profile` takes them.
 
     Raises:
         SourceUnreadable: A later row has a value of another type than the first ones.
@@ -54,7 +57,7 @@ def completed(made: Profile, source: Source, root: Path, url: str, classes: Sequ
         series=pd.Series(np.concatenate(series)) if series else None,
         repeats=int(pd.Series(np.concatenate(rows)).duplicated().sum()) if rows else 0,
     )
-    return _relabelled(found, labels, classes) if labels else found
+    return _relabelled(found, labels, classes, task) if labels else found
 
 
 def _types(made: Profile) -> dict[str, ColumnType]:
@@ -80,10 +83,10 @@ def _hashed(part: pd.DataFrame) -> np.ndarray:
     return pd.util.hash_pandas_object(part, index=False).to_numpy()
 
 
-def _relabelled(made: Profile, labels: Counter[str], classes: Sequence[str]) -> Profile:
+def _relabelled(made: Profile, labels: Counter[str], classes: Sequence[str], wished: Task | None) -> Profile:
     total = labels.total()
     standing = [max(1, round(count * LABELS / total)) for count in labels.values()]
     column = pd.Series(np.repeat(np.array(list(labels), dtype=object), standing), dtype="string")
-    task, found, _ = task_of(pd.DataFrame({made.label: column}), made.label, classes)
+    task, found, _ = task_of(pd.DataFrame({made.label: column}), made.label, classes, wished)
     shares = {str(int(float(name))) if not found else name: count / total for name, count in labels.items()}
     return replace(made, task=task, classes=found, shares=shares if task != "regression" else {})

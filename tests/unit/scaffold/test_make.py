@@ -110,12 +110,17 @@ def test_model_of_each_template_is_complete_readable_and_declares_what_was_made(
 def test_model_s_files_keep_the_house_s_format(root: Path) -> None:
     made_of(root, "classification", customers(), label="churned", time="signed up", entity=("Customer ID",))
     made_of(root, "forecasting", sales(), name="sales", label="sold", time="day", entity=("shop",))
+    require_house_format(root, "dags/mine", "dags/sales", "feature_repo", "tests")
+
+
+def require_house_format(root: Path, *places: str) -> None:
+    """Hold files of a checkout to what `make check` asks of this one's."""
     ruff = str(Path(sys.executable).parent / "ruff")
     config = str(CHECKOUT / "pyproject.toml")
     (root / "plugins").symlink_to(CHECKOUT / "plugins")  # by which it knows our own imports from others'
     for command in (["format", "--check"], ["check", "--ignore", "S108"]):
         done = subprocess.run(
-            [ruff, *command, "--config", config, "dags/mine", "dags/sales", "feature_repo", "tests"],
+            [ruff, *command, "--config", config, *places],
             capture_output=True, text=True, check=False, cwd=root,
         )  # fmt: skip
         assert done.returncode == 0, done.stdout
@@ -247,3 +252,21 @@ def test_model_of_a_table_in_another_encoding_and_delimiter_says_so(root: Path) 
     assert (source.encoding, source.delimiter, source.url) == ("cp1252", ";", "data/rows.csv")
     assert "Guessed: encoding: cp1252" in made.files["dags/mine/dag.py"]
     assert '"früh"' in made.files["expectations/mine/mine.json"]
+
+
+def test_model_with_quotes_in_its_words_and_path_and_many_long_names_is_well_formed(root: Path) -> None:
+    frame = customers()
+    for number in range(12):
+        frame[f"a rather long name of a category {number}"] = np.resize(["a", "b", "c"], len(frame))
+    keys = [f"a rather long name of a part of the key {number}" for number in range(5)]
+    frame = frame.assign(**{key: np.arange(len(frame)) for key in keys})
+    place = root / "data" / 'my "rows" \'.csv'
+    frame.to_csv(place, index=False)
+    asked = Asked(
+        name="mine", template="classification", data=str(place), label="churned", entity=tuple(keys),
+        title='Who said """no"""\\?\nWhy?', owner='The "team" \\',
+    )  # fmt: skip
+    made = make(asked, root, TODAY, lambda _: None)
+    assert (made.spec.title, made.spec.owner) == (asked.title, asked.owner)
+    assert declared(root) == made.spec
+    require_house_format(root, "dags/mine", "feature_repo", "tests")
