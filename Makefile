@@ -81,14 +81,17 @@ new-model: install ## Make a model: NAME=churn FROM=classification DATA=path-or-
 test-model: install ## Run the tests of one MODEL
 	@$(BIN)/python -m pytest tests/models/test_$(MODEL)_*.py
 
+# Processes of the tests: one for each core, four at most, for each trains a model of its own.
+PYTEST = $(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist loadgroup
+
 test: install ## Run the tests that need no services (under 10 minutes)
-	@$(BIN)/python -m pytest -m "not slow" tests
+	@$(PYTEST) -m "not slow" tests
 
 test-slow: install ## Run the other tests: live platform, browser, Docker engine
-	@$(BIN)/python -m pytest -m slow tests
+	@$(PYTEST) -m slow tests
 
 test-all: install ## Run every test: also the live platform, the browser and the Docker engine
-	@$(BIN)/python -m pytest tests
+	@$(PYTEST) tests
 
 check: install ## Lint, format check, types, import directions
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports

@@ -48,6 +48,19 @@ from tests.postgres import postgres  # noqa: E402, F401
 INTERVAL = "2013-02"
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Which tests share a process where there are several (`--dist loadgroup`).
+
+    Those of one file do, for their fixtures; so do all that need the trained model, which is then trained once, and all
+    that need the one Docker engine of the machine, whose images and containers they count.
+    """
+    for item in items:
+        needs = {*getattr(item, "fixturenames", ()), *(mark.name for mark in item.iter_markers())}
+        shared = "engine" if needs & {"engine", "stack"} else "trained" if "trained" in needs else item.path.stem
+        item.add_marker(pytest.mark.xdist_group(shared))
+
+
 def pytest_sessionfinish() -> None:
     """Remove the session's home."""
     shutil.rmtree(HOME, ignore_errors=True)

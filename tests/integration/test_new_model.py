@@ -16,11 +16,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from contender.bench.tables import TABLES
 from contender.core import decisions
 from contender.core.settings import CHECKOUT
 from contender.embedded import processes
 from tests.integration.live import NO_ENGINE
-from tests.unit.scaffold.test_make import TABLES
 from tests.unit.scaffold.test_profile import customers
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from contender.core.settings import CHECKOUT
 from contender.embedded.ports import HOST, Ports
+from contender.parsing.listing import CALLABLE, SETTING
 
 ADMIN = "admin"
 BUNDLES = "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST"
@@ -93,6 +94,9 @@ def _airflow_tuning() -> dict[str, str]:
         "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
         "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "10",
         "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "10",
+        # Many models are read in one process, which the default of 50 s is short for on busy cores.
+        SETTING: CALLABLE,
+        "AIRFLOW__DAG_PROCESSOR__DAG_FILE_PROCESSOR_TIMEOUT": "300",
     }
 
 

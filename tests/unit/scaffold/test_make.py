@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.datasets import load_breast_cancer, load_diabetes, load_wine
 from sqlalchemy import create_engine
 
 from contender.adapters.expectations import load_suite, validate
+from contender.bench.tables import TABLES, diabetes, sales
 from contender.core.errors import ContenderError, ScaffoldRefused, SourceUnreadable
 from contender.core.interval import Interval
 from contender.core.settings import CHECKOUT
@@ -27,42 +27,6 @@ from tests.unit.scaffold.conftest import files_of
 from tests.unit.scaffold.test_profile import customers
 
 TODAY = datetime(2026, 11, 27, 12, tzinfo=UTC)
-
-
-def cancer() -> pd.DataFrame:
-    found = load_breast_cancer(as_frame=True)
-    return found.data.assign(diagnosis=found.target.map({0: "malignant", 1: "benign"}))
-
-
-def wine() -> pd.DataFrame:
-    found = load_wine(as_frame=True)
-    return found.data.assign(grower=found.target.map(lambda number: f"grower {number}"))
-
-
-def diabetes() -> pd.DataFrame:
-    return load_diabetes(as_frame=True, scaled=False).frame
-
-
-def sales() -> pd.DataFrame:
-    days = pd.date_range("2012-01-01", "2013-12-31")
-    draw = np.random.default_rng(1)
-    parts = [
-        pd.DataFrame(
-            {"shop": shop, "day": days.strftime("%Y-%m-%d"), "sold": 50 + days.dayofweek + draw.normal(size=731)}
-        )
-        for shop in ("north", "south")
-    ]
-    return pd.concat(parts)
-
-
-TABLES: dict[str, tuple[Any, dict[str, Any]]] = {
-    "classification": (cancer, {"label": "diagnosis"}),
-    "multiclass": (wine, {"label": "grower"}),
-    "regression": (diabetes, {"label": "target"}),
-    "batch_only": (cancer, {"label": "diagnosis"}),
-    "forecasting": (sales, {"label": "sold", "time": "day", "entity": ("shop",)}),
-    "anomaly": (wine, {"drop": ("grower",)}),
-}
 
 
 def made_of(root: Path, template: str, frame: pd.DataFrame, **asked: Any) -> Made:

@@ -1,0 +1,1 @@
+"""How the DAG processor reads many models: together in one process, and a broken one apart from the others."""

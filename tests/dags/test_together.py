@@ -1,0 +1,184 @@
+"""Many models read in one process: each DAG is there, and a broken model stands apart from the others."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from contender.bench.fleet import PROBE, write_models
+from contender.parsing import notes
+from contender.parsing.listing import CALLABLE, SETTING, might_contain_dag
+from contender.parsing.notes import TOGETHER, TOGETHER_FROM
+
+PURPOSES = ("train", "score", "deploy")
+
+
+class Fork:
+    """A folder of many models, parsed as the DAG processor does: each listed file by itself."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.models = write_models(folder, TOGETHER_FROM)
+
+    @property
+    def dags(self) -> set[str]:
+        """Ids of the DAGs that there are when nothing is broken."""
+        return {PROBE} | {f"{model}_{purpose}" for model in self.models for purpose in PURPOSES}
+
+    def of(self, *models: str) -> set[str]:
+        return {f"{model}_{purpose}" for model in models for purpose in PURPOSES}
+
+    def edit(self, model: str, declared: str, instead: str) -> None:
+        file = self.folder / model / "dag.py"
+        text = file.read_text()
+        assert declared in text
+        file.write_text(text.replace(declared, instead, 1))
+
+    def listed(self) -> list[str]:
+        """The files that Airflow parses by themselves, relative to the folder."""
+        from airflow.utils.file import list_py_file_paths
+
+        notes._models.cache_clear()
+        return sorted(str(Path(path).relative_to(self.folder)) for path in list_py_file_paths(self.folder))
+
+    def parse(self, file: str = TOGETHER) -> Any:
+        from airflow.dag_processing.dagbag import DagBag
+
+        return DagBag(self.folder / file, bundle_path=self.folder, bundle_name="dags-folder")
+
+    def errors(self, file: str) -> str:
+        """What Airflow says of a file that it parses by itself."""
+        from airflow.dag_processing.processor import _serialize_dags
+        from structlog import get_logger
+
+        found = self.parse(file)
+        return "".join([*found.import_errors.values(), *_serialize_dags(found, get_logger())[1].values()])
+
+    def parse_in_a_process(self) -> int:
+        """Parse the file of all models in a process of its own; its exit code."""
+        code = f"from airflow.dag_processing.dagbag import DagBag; DagBag({str(self.folder / TOGETHER)!r})"
+        env = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+        return subprocess.run([sys.executable, "-c", code], check=False, env=env, capture_output=True).returncode
+
+
+@pytest.fixture
+def fork(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Fork]:
+    monkeypatch.setenv("AIRFLOW_HOME", str(tmp_path / "airflow"))
+    monkeypatch.setenv(SETTING, CALLABLE)
+    made = Fork(tmp_path / "dags")
+    yield made
+    notes._models.cache_clear()
+
+
+def test_many_models_are_one_file_and_every_dag_is_in_it(fork: Fork) -> None:
+    assert fork.listed() == [TOGETHER]
+    for _ in ("first", "again, of which the notes say that all are sound"):
+        found = fork.parse()
+        assert found.import_errors == {}
+        assert set(found.dags) == fork.dags
+        assert {dag.relative_fileloc for dag in found.dags.values()} == {TOGETHER}
+
+
+def test_few_models_are_a_file_each(fork: Fork) -> None:
+    for model in fork.models[1:]:
+        (fork.folder / model / "dag.py").unlink()
+    assert fork.listed() == sorted([f"{fork.models[0]}/dag.py", f"{PROBE}/dag.py"])
+    assert fork.parse().dags == {}
+
+
+def test_without_the_setting_each_model_is_a_file_and_none_is_read_twice(
+    fork: Fork, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(SETTING)
+    files = fork.listed()
+    assert len(files) == len(fork.models) + 2
+    assert fork.parse().dags == {}
+    assert set(fork.parse(f"{fork.models[3]}/dag.py").dags) == fork.of(fork.models[3])
+
+
+MADE = "train, score, deploy = model_dags(SPEC, doc=__doc__, file=__file__)"
+BROKEN = {
+    "a spec that cannot work": ('task="', 'task="un', "where: task"),
+    "a file that is no Python": ("SPEC = ModelSpec(", "SPEC = = ModelSpec(", "SyntaxError"),
+    "a DAG that goes in a circle": (
+        MADE,
+        f"{MADE}\ntrain.get_task('gate.decide') >> train.get_task('data.validate')",
+        "Cycle",
+    ),
+    "a DAG that cannot be stored": (
+        MADE,
+        f"{MADE}\ntrain.timetable = type('Unregistered', (type(train.timetable),), {{}})('@monthly')",
+        "Unregistered",
+    ),
+}
+
+
+@pytest.mark.parametrize(("declared", "instead", "said"), BROKEN.values(), ids=BROKEN.keys())
+def test_broken_model_stands_apart_fails_under_its_own_name_and_comes_back_once_mended(
+    fork: Fork, declared: str, instead: str, said: str
+) -> None:
+    model = next(name for name in fork.models if name.startswith("regression"))
+    file = f"{model}/dag.py"
+    whole = (fork.folder / file).read_text()
+    fork.edit(model, declared, instead)
+    found = fork.parse()
+    assert set(found.dags) == fork.dags - fork.of(model)
+    assert found.import_errors == {}
+    assert fork.listed() == sorted([TOGETHER, file])
+    assert said in fork.errors(file)
+    (fork.folder / file).write_text(whole)
+    assert set(fork.parse().dags) == fork.dags
+    assert fork.listed() == [TOGETHER]
+
+
+def test_model_that_ends_the_process_is_left_to_itself_until_it_is_changed(fork: Fork) -> None:
+    model = fork.models[7]
+    fork.edit(model, "SPEC = ModelSpec(", "import os\nos._exit(7)\nSPEC = ModelSpec(")
+    assert fork.parse_in_a_process() == 7
+    found = fork.parse()
+    assert set(found.dags) == fork.dags - fork.of(model)
+    assert fork.listed() == sorted([TOGETHER, f"{model}/dag.py"])
+    fork.edit(model, "os._exit(7)\n", "")
+    assert set(fork.parse().dags) == fork.dags
+    assert fork.listed() == [TOGETHER]
+
+
+def test_model_that_another_process_is_just_reading_is_not_taken_for_dead(fork: Fork) -> None:
+    with notes.Notes(fork.folder).loading(fork.models[0]):
+        assert set(fork.parse().dags) == fork.dags
+    assert fork.listed() == [TOGETHER]
+
+
+def test_task_reads_the_file_of_its_own_model_alone(fork: Fork, monkeypatch: pytest.MonkeyPatch) -> None:
+    for model in fork.models[1:]:
+        fork.edit(model, "SPEC = ModelSpec(", "import os\nos._exit(7)\nSPEC = ModelSpec(")
+    monkeypatch.setenv("_AIRFLOW_PARSING_CONTEXT_DAG_ID", f"{fork.models[0]}_train")
+    assert set(fork.parse().dags) == fork.of(fork.models[0])
+
+
+def test_task_of_a_model_whose_name_begins_with_anothers_finds_its_own(
+    fork: Fork, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, longer = fork.models[0], f"{fork.models[0]}_train"
+    (fork.folder / first).joinpath("dag.py").rename(fork.folder / "kept.py")
+    (fork.folder / longer).mkdir()
+    text = (fork.folder / "kept.py").read_text()
+    (fork.folder / first / "dag.py").write_text(text)
+    (fork.folder / longer / "dag.py").write_text(text.replace(f'name="{first}"', f'name="{longer}"'))
+    monkeypatch.setenv("_AIRFLOW_PARSING_CONTEXT_DAG_ID", f"{longer}_score")
+    assert f"{longer}_score" in fork.parse().dags
+    monkeypatch.setenv("_AIRFLOW_PARSING_CONTEXT_DAG_ID", f"{first}_train")
+    assert f"{first}_train" in fork.parse().dags
+
+
+def test_other_files_are_left_to_airflow(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text("from airflow.sdk import DAG\n")
+    (tmp_path / "helper.py").write_text("x = 1\n")
+    assert might_contain_dag(str(tmp_path / "mine.py"))
+    assert not might_contain_dag(str(tmp_path / "helper.py"))
