@@ -162,3 +162,9 @@ WORDLESS = {
 def test_override_without_a_word_or_a_reason_is_refused(train: Any, value: Any) -> None:
     with pytest.raises(ParamValidationError):
         train.params.get_param("override").resolve(value)
+
+
+def test_tasks_carry_no_copy_of_the_dags_parameters(bag: Any) -> None:
+    for dag in bag.dags.values():
+        for task in dag.tasks:
+            assert not set(task.params) & set(dag.params), task.task_id

@@ -73,7 +73,7 @@ def environment_of(home: Path, models: Path, *, apart: bool = False) -> dict[str
     user = {**os.environ, "CONTENDER_MODELS": str(models)}
     made = {**user, **environment(home, choose_ports({}), user)}
     if apart:
-        made[SETTING] = ""
+        del made[SETTING]  # Airflow takes an empty one for a name
     return made
 
 
