@@ -56,9 +56,10 @@ def dag_file(spec: ModelSpec, comments: Mapping[str, list[str]], *, purpose: str
         inputs=_filled(f"**Inputs.** {inputs}", 12), normal=_filled(f"**What is normal.** {normal}", 20),
         owner=_plain(spec.owner),
     )  # fmt: skip
-    fields = [f"{INDENT}name={_quoted(spec.name)},", f"{INDENT}title={title},", f"{INDENT}owner={_quoted(spec.owner)},"]
+    fields = [f"{INDENT}schema_version={spec.schema_version},", f"{INDENT}name={_quoted(spec.name)},"]
+    fields += [f"{INDENT}title={title},", f"{INDENT}owner={_quoted(spec.owner)},"]
     for field in _changed(spec):
-        if field in ("name", "title", "owner"):
+        if field in ("schema_version", "name", "title", "owner"):
             continue
         fields += [f"{INDENT}# {line}" for comment in comments.get(field, []) for line in wrap(comment, WIDTH - 6)]
         fields.append(_field(field, getattr(spec, field), 1))
