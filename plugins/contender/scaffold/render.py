@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from math import isfinite
@@ -11,6 +10,7 @@ from typing import Any
 
 from contender.core.declared import Declared
 from contender.core.spec import ModelSpec
+from contender.core.spec_source import specs_in
 
 WIDTH = 120
 INDENT = "    "
@@ -158,14 +158,7 @@ def _inline(value: Any) -> str:
 
 def declared_in(text: str) -> ModelSpec:
     """The spec that a rendered file declares, without the DAGs that it makes of it."""
-    kept: list[ast.stmt] = [
-        node for node in ast.parse(text).body
-        if (isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "SPEC")
-        or (isinstance(node, ast.ImportFrom) and node.module != "contender.factory")
-    ]  # fmt: skip
-    names: dict[str, Any] = {}
-    exec(compile(ast.Module(kept, type_ignores=[]), "dag.py", "exec"), names)  # noqa: S102  it was rendered here
-    found: ModelSpec = names["SPEC"]
+    (found,) = specs_in(text, "dag.py")
     return found
 
 
