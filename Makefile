@@ -78,8 +78,8 @@ $(foreach name,$(NEW_MODEL_ARGUMENTS),$(eval export NEW_MODEL_$(name) = $$(if $$
 new-model: install ## Make a model: NAME=churn FROM=classification DATA=path-or-url LABEL=churned [TIME= ENTITY= …]; asks for what is missing
 	@$(BIN)/python -m contender.scaffold
 
-upgrade-check: install ## Say what another version of the platform would ask of the specs: TO=git-ref-or-path (default: the one here); changes nothing
-	@$(BIN)/python -m contender.upgrade $(if $(TO),--to '$(subst ','\'',$(TO))')
+upgrade-check: install ## Say what another version of the platform would ask of the specs: TO=git-ref-or-path (default: the one here), FORK=path (default: this checkout); changes nothing
+	@$(BIN)/python -m contender.upgrade $(if $(TO),--to '$(subst ','\'',$(TO))') $(if $(FORK),--root '$(subst ','\'',$(FORK))')
 
 test-model: install ## Run the tests of one MODEL
 	@$(BIN)/python -m pytest tests/models/test_$(MODEL)_*.py

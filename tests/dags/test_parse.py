@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from contender.core import schema
 from contender.core.settings import CHECKOUT
 
 MODELS = sorted(path.parent.name for path in (CHECKOUT / "dags").glob("*/dag.py"))
@@ -18,6 +19,7 @@ HEAVY = ("pandas", "sklearn", "mlflow", "feast", "great_expectations", "duckdb",
 
 GOOD = (CHECKOUT / "dags" / "flight_delay" / "dag.py").read_text(encoding="utf-8")
 SPECS = CHECKOUT / "tests" / "unit" / "core" / "specs"
+NAMED, NEWER = f"schema_version={schema.VERSION}", f"schema_version={schema.VERSION + 1}"
 
 PARSE = """
 import sys
@@ -154,7 +156,7 @@ def test_dag_file_with_a_spec_that_cannot_work_fails_alone_and_says_why(
 OF_ANOTHER_VERSION: dict[str, tuple[str, tuple[str, ...]]] = {
     "before versions": (
         (SPECS / "flight_delay_813db9d.txt").read_text(),
-        ("older version", "expected: schema_version=2", "before line 27 put `schema_version=2,`", "make upgrade-check"),
+        ("older version", f"expected: {NAMED}", f"before line 27 put `{NAMED},`", "make upgrade-check"),
     ),
     "of the first checkouts": (
         (SPECS / "flight_delay_73355a4.txt").read_text(),
@@ -162,11 +164,11 @@ OF_ANOTHER_VERSION: dict[str, tuple[str, tuple[str, ...]]] = {
     ),
     "with a field that is gone": (
         (SPECS / "flight_delay_813db9d.txt").read_text().replace("time_column=None", "facts=True"),
-        ("older version", "before line 27 put `schema_version=2,`"),
+        ("older version", f"before line 27 put `{NAMED},`"),
     ),
     "of a newer platform": (
-        GOOD.replace("schema_version=2", "schema_version=3").replace("time_column=None", "facts=True"),
-        ("newer version than the platform", "expected: schema_version=2; got: schema_version=3", "docs/upgrade.md"),
+        GOOD.replace(NAMED, NEWER).replace("time_column=None", "facts=True"),
+        ("newer version than the platform", f"expected: {NAMED}; got: {NEWER}", "docs/upgrade.md"),
     ),
 }
 

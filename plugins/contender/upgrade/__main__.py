@@ -1,4 +1,4 @@
-"""`make upgrade-check [TO=…]`: what another version of the platform would ask of the models of this checkout.
+"""`make upgrade-check [TO=…] [FORK=…]`: what another version of the platform would ask of the models of this checkout.
 
     python -m contender.upgrade [--to REVISION_OR_PATH] [--root CHECKOUT]
 
@@ -38,9 +38,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--root", type=Path, default=CHECKOUT, help="the checkout to look at")
     asked = parser.parse_args(arguments)
     root = asked.root.resolve()
+    to = asked.to or ("" if root == CHECKOUT else str(CHECKOUT))
     here = nullcontext(Platform(HERE, CHECKOUT))
     try:
-        with platform_of(asked.to, root) if asked.to else here as platform:
+        with platform_of(to, root) if to else here as platform:
             answer = _answer(platform, root)
             parted = parting(root, platform)
     except ContenderError as error:
@@ -49,13 +50,13 @@ def main(arguments: list[str] | None = None) -> int:
     print(f"Specs of this checkout, by {platform.name}, whose schema is version {answer['schema_version']}:\n")
     wanting = _tell_specs(answer["specs"], parted)
     both = _tell_files(parted) if parted else 0
-    if asked.to and not parted:
+    if to and not parted:
         print("\nNo commit is known that both have in common, so that no platform files were compared.")
-    print(f"\n{wanting} of {len(answer['specs'])} specs need an edit.")
+    print(f"\nSpecs that need an edit: {wanting} of {len(answer['specs'])}.")
     if both:
-        print(f"{both} files were changed on both sides: look at them in the merge.")
+        print(f"Files that were changed on both sides: {both}; look at them in the merge.")
     if wanting:
-        print(NEXT_IN_A_MERGE if asked.to else NEXT_HERE)
+        print(NEXT_IN_A_MERGE if to else NEXT_HERE)
     return EDITS if wanting or both else CLEAN
 
 
@@ -98,9 +99,9 @@ def _tell_files(parted: Parting) -> int:
     """Print which files differ since the common commit; returns how many were changed on both sides."""
     platform = Counter(path.partition("/")[0] for path in parted.theirs if is_platform(path))
     places = ", ".join(f"{place} {count}" for place, count in sorted(platform.items()))
-    print(f"\nSince the common commit {parted.base[:9]} it changes {platform.total()} platform files: {places or '-'}.")
+    print(f"\nSince the common commit {parted.base[:9]} it changes platform files: {places or 'none'}.")
     own, both = parted.own(), parted.both()
-    print(f"This checkout changed {len(own)} platform files itself{':' if own else '.'}")
+    print(f"Platform files that this checkout changed itself: {len(own)}")
     for path in own:
         print(f"  {parted.ours[path]} {path}{'  also changed there' if path in both else ''}")
     models = [path for path in both if path not in own]

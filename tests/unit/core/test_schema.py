@@ -17,16 +17,17 @@ from tests.unit.core.test_spec import _spec as spec
 
 # `dags/flight_delay/dag.py` as it stood at these commits, before specs had a version.
 OLD = {path.stem: path.read_text(encoding="utf-8") for path in (Path(__file__).parent / "specs").glob("*.txt")}
-NOW = (CHECKOUT / "dags" / "flight_delay" / "dag.py").read_text(encoding="utf-8")
 WRITTEN = sorted((CHECKOUT / "dags").glob("**/dag.py"))
+SECOND = schema.CHANGES[:1]
 NEXT = (
     *schema.CHANGES,
     Change(
         schema.VERSION + 1, "tables say `at`", (Renamed("Table", "time_column", "at"), Renamed("View", "name", "stem"))
     ),
 )
-TWO_OF_A_LINE = """from contender.core.spec import ModelSpec, Table
-SPEC = ModelSpec(schema_version=2, tables=(Table(name="ä", time_column=None), Table(name="b", time_column="t")))
+TWO_OF_A_LINE = f"""from contender.core.spec import ModelSpec, Table
+SPEC = ModelSpec(schema_version={schema.VERSION},
+    tables=(Table(name="ä", time_column=None), Table(name="b", time_column="t")))
 """
 
 
@@ -41,17 +42,17 @@ def test_specs_of_this_checkout_are_of_the_newest_version(path: Path) -> None:
     assert edits(text) == ()
 
 
-def test_edits_of_the_spec_before_versions_add_the_version_alone_and_give_todays_spec() -> None:
+def test_edits_of_the_spec_before_versions_add_the_version_alone() -> None:
     old = OLD["flight_delay_813db9d"]
-    (edit,) = edits(old)
+    (edit,) = edits(old, SECOND)
     assert (edit.line, str(edit)) == (27, "before line 27 put `schema_version=2,`")
-    assert edited(old, [edit]) == NOW
-    assert declared_in(NOW).name == "flight_delay"
+    assert edited(old, [edit]) == old.replace("ModelSpec(\n", "ModelSpec(\n    schema_version=2,\n", 1)
+    assert declared_in(edited(old, edits(old))).schema_version == schema.VERSION
 
 
 def test_edits_of_the_oldest_spec_move_the_import_and_name_three_dags() -> None:
     old = OLD["flight_delay_73355a4"]
-    found = edits(old)
+    found = edits(old, SECOND)
     assert [edit.line for edit in found] == [20, 24, 83]
     assert found[0].after == (
         "from contender.core.policy import GatePolicy\n"
@@ -61,20 +62,20 @@ def test_edits_of_the_oldest_spec_move_the_import_and_name_three_dags() -> None:
         "line 83: `train, score = model_dags(SPEC, doc=__doc__)` → "
         "`train, score, deploy = model_dags(SPEC, doc=__doc__)`"
     )
-    new = edited(old, found)
-    assert edits(new) == ()
-    assert declared_in(new).schema_version == schema.VERSION
+    assert edits(edited(old, found), SECOND) == ()
+    assert declared_in(edited(old, edits(old))).schema_version == schema.VERSION
 
 
 def test_edits_of_a_next_version_rename_every_place_and_leave_the_rest() -> None:
     new = edited(TWO_OF_A_LINE, edits(TWO_OF_A_LINE, NEXT))
-    assert new == TWO_OF_A_LINE.replace("time_column=", "at=").replace("schema_version=2", "schema_version=3")
+    raised = TWO_OF_A_LINE.replace(f"schema_version={schema.VERSION}", f"schema_version={NEXT[-1].version}")
+    assert new == raised.replace("time_column=", "at=")
     assert edits(new, NEXT) == ()
 
 
 def test_edits_of_two_versions_are_made_at_once() -> None:
     new = edited(OLD["flight_delay_73355a4"], edits(OLD["flight_delay_73355a4"], NEXT))
-    assert "schema_version=3,\n" in new
+    assert f"schema_version={NEXT[-1].version},\n" in new
     assert "time_column" not in new
     assert 'View(stem="origin_weather", max_age_hours=48)' in new
     assert "train, score, deploy =" in new

@@ -6,6 +6,7 @@ import hashlib
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -118,9 +119,9 @@ def test_upgrade_check_names_every_edit_of_the_forks_own_model_and_who_changed_w
     assert said.count("      line ") == len(lines) + 1
     assert f"line 27: `schema_version={schema.VERSION},` → `schema_version={NEXT},`" in said
     assert "dags/flight_delay/dag.py  ok: it comes with the merge" in said
-    assert "it changes 3 platform files: Makefile 1, plugins 2." in said
-    assert "This checkout changed 1 platform files itself:\n  M Makefile  also changed there" in said
-    assert "1 of 2 specs need an edit." in said
+    assert "it changes platform files: Makefile 1, plugins 2." in said
+    assert "Platform files that this checkout changed itself: 1\n  M Makefile  also changed there" in said
+    assert "Specs that need an edit: 1 of 2." in said
 
 
 def test_upgrade_check_after_the_merge_and_its_edits_is_clean(fork: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -128,14 +129,14 @@ def test_upgrade_check_after_the_merge_and_its_edits_is_clean(fork: Path, capsys
     commit(fork, {}, "Take upstream's Makefile again")
     git(fork, "merge", "--quiet", "--no-edit", "v3")
     code, said = told(capsys, fork, "v3")
-    assert (code, "1 of 2 specs need an edit." in said) == (EDITS, True)
+    assert (code, "Specs that need an edit: 1 of 2." in said) == (EDITS, True)
     dag = fork / "dags" / "churn" / "dag.py"
     text = dag.read_text().replace("max_age_hours", "stale_after_hours")
     dag.write_text(text.replace(f"schema_version={schema.VERSION}", f"schema_version={NEXT}"))
     code, said = told(capsys, fork, "v3")
     assert code == CLEAN, said
     assert said.count("  ok\n") == 2
-    assert "This checkout changed 0 platform files itself." in said
+    assert "Platform files that this checkout changed itself: 0" in said
 
 
 def test_upgrade_check_against_the_path_of_a_newer_checkout_tells_the_same(
@@ -159,14 +160,14 @@ def test_upgrade_check_counts_what_is_not_committed_and_what_both_changed_of_a_m
     assert code == EDITS
     assert "  A plugins/contender/mine.py\n" in said
     assert "Files of models that were changed on both sides:\n  M dags/flight_delay/dag.py" in said
-    assert "2 of 2 specs need an edit." in said
+    assert "Specs that need an edit: 2 of 2." in said
 
 
 def test_upgrade_check_of_the_version_it_stands_on_is_clean(fork: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert told(capsys, fork, "v2")[0] == CLEAN
 
 
-def test_upgrade_check_without_to_asks_the_platform_here_and_needs_no_git(
+def test_upgrade_check_without_to_asks_the_platform_of_the_command_and_needs_no_git(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for model, text in {"old": BEFORE, "new": GOOD}.items():
@@ -176,6 +177,23 @@ def test_upgrade_check_without_to_asks_the_platform_here_and_needs_no_git(
     assert code == EDITS
     assert "dags/new/dag.py  ok\n" in said
     assert f"dags/old/dag.py  edit\n      before line 27 put `schema_version={schema.VERSION},`\n" in said
+
+
+def test_upgrade_check_of_a_fork_from_before_the_command_is_asked_of_a_newer_checkout(
+    fork: Path, upstream: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As the newer checkout's `make upgrade-check FORK=…` does; the fork has no platform that could check anything."""
+    git(fork, "checkout", "--quiet", "bare")
+    commit(fork, {"dags/churn/dag.py": renamed("churn", BEFORE)}, "Ours, of long ago")
+    before = state(fork)
+    env = os.environ | {"PYTHONPATH": str(upstream / "plugins"), "PYTHONDONTWRITEBYTECODE": "1"}
+    call = [sys.executable, "-m", "contender.upgrade", "--root", str(fork)]
+    done = subprocess.run(call, cwd=upstream, env=env, capture_output=True, text=True, check=False)
+    assert state(fork) == before
+    assert done.returncode == EDITS, done.stderr
+    assert f"dags/churn/dag.py  edit\n      before line 27 put `schema_version={NEXT},`" in done.stdout
+    assert "dags/flight_delay/dag.py  ok: it comes with the merge" in done.stdout
+    assert "Platform files that this checkout changed itself: 0" in done.stdout
 
 
 @pytest.mark.parametrize(
@@ -202,7 +220,7 @@ def test_upgrade_check_of_a_spec_that_cannot_work_says_why_and_checks_the_others
     assert code == EDITS
     assert expected in said
     assert "dags/good/dag.py  ok\n" in said
-    assert "1 of 2 specs need an edit." in said
+    assert "Specs that need an edit: 1 of 2." in said
 
 
 def test_upgrade_check_of_dags_that_declare_no_spec_leaves_them_alone(
