@@ -54,12 +54,12 @@ def version_of(text: str) -> int | None:
     """The version that a source's `ModelSpec(…)` names; `FIRST` where it names none.
 
     Returns:
-        None where there is no such call, or its version is not written as a number.
+        None where there is no such call, or its version is not written there as a number.
     """
     for call in calls(ast.parse(text), "ModelSpec"):
         named = [argument.value for argument in call.keywords if argument.arg == FIELD]
         if not named:
-            return FIRST
+            return None if any(argument.arg is None for argument in call.keywords) else FIRST  # `**facts` may have it
         value = named[0].value if isinstance(named[0], ast.Constant) else None
         return value if type(value) is int else None
     return None

@@ -95,6 +95,8 @@ def test_moved_import_of_one_name_alone_is_replaced() -> None:
         pytest.param("SPEC = spec.ModelSpec(schema_version=7)", 7, id="named"),
         pytest.param("SPEC = ModelSpec(schema_version=VERSION)", None, id="not-written-down"),
         pytest.param("SPEC = ModelSpec(schema_version=True)", None, id="no-number"),
+        pytest.param("SPEC = ModelSpec(**facts)", None, id="in-a-mapping"),
+        pytest.param("SPEC = ModelSpec(schema_version=2, **facts)", 2, id="beside-a-mapping"),
         pytest.param("dag = DAG('x')", None, id="no-spec"),
     ],
 )
