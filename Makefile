@@ -78,6 +78,9 @@ $(foreach name,$(NEW_MODEL_ARGUMENTS),$(eval export NEW_MODEL_$(name) = $$(if $$
 new-model: install ## Make a model: NAME=churn FROM=classification DATA=path-or-url LABEL=churned [TIME= ENTITY= …]; asks for what is missing
 	@$(BIN)/python -m contender.scaffold
 
+upgrade-check: install ## Say what another version of the platform would ask of the specs: TO=git-ref-or-path (default: the one here), FORK=path (default: this checkout); changes nothing
+	@$(BIN)/python -m contender.upgrade $(if $(TO),--to '$(subst ','\'',$(TO))') $(if $(FORK),--root '$(subst ','\'',$(FORK))')
+
 test-model: install ## Run the tests of one MODEL
 	@$(BIN)/python -m pytest tests/models/test_$(MODEL)_*.py
 
@@ -112,5 +115,5 @@ lock: install ## Resolve requirements.in and requirements-dev.in anew into the l
 	@# The platform's lock is the part of the whole that the platform needs: uv keeps the versions it finds there.
 	@cp requirements-dev.txt requirements.txt && $(RESOLVE) requirements.in -o requirements.txt
 
-.PHONY: help install demo stop up down logs serve new-model test-model test test-slow test-all check format bench airflow verify-decisions lock
+.PHONY: help install demo stop up down logs serve new-model upgrade-check test-model test test-slow test-all check format bench airflow verify-decisions lock
 .PHONY: python

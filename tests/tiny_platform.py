@@ -22,7 +22,7 @@ import pytest
 from mlflow import MlflowClient
 
 from contender.bench.chain import Chain
-from contender.core import decisions, naming
+from contender.core import decisions, naming, schema
 from contender.core.interval import Interval
 from contender.core.policy import GatePolicy
 from contender.core.settings import settings
@@ -53,6 +53,7 @@ def search_space():
 def spec(columns: str, **policy: Any) -> ModelSpec:
     """The model with the inputs that the letters name; `policy` changes the gate's."""
     return ModelSpec(
+        schema_version=schema.VERSION,
         name=MODEL, title="Made up", owner="tests", data_from=datetime(2013, 1, 1, tzinfo=UTC),
         tables=(Table(name="rows", time_column="due_at", key=("example_id",)),),
         columns=tuple(Column(name=f"x_{letter}", source="request") for letter in columns), label="late",

@@ -24,6 +24,7 @@ from contender.core.spec import Column, ModelSpec, Table, Tuning, View, Windows
 from contender.factory import model_dags
 
 SPEC = ModelSpec(
+    schema_version=2,
     name="flight_delay",
     title="Will this flight arrive 15 minutes late or more?",
     owner="ml-platform",

@@ -9,12 +9,17 @@ from typing import Any
 
 import pytest
 
+from contender.core import schema
 from contender.core.settings import CHECKOUT
 
 MODELS = sorted(path.parent.name for path in (CHECKOUT / "dags").glob("*/dag.py"))
 DAGS = {f"{model}_{purpose}" for model in MODELS for purpose in ("train", "score", "deploy")}
 OF_ONE = {"flight_delay_train", "flight_delay_score", "flight_delay_deploy"}
 HEAVY = ("pandas", "sklearn", "mlflow", "feast", "great_expectations", "duckdb", "deltalake", "optuna", "onnxruntime")
+
+GOOD = (CHECKOUT / "dags" / "flight_delay" / "dag.py").read_text(encoding="utf-8")
+SPECS = CHECKOUT / "tests" / "unit" / "core" / "specs"
+NAMED, NEWER = f"schema_version={schema.VERSION}", f"schema_version={schema.VERSION + 1}"
 
 PARSE = """
 import sys
@@ -143,6 +148,46 @@ def test_dag_file_with_a_spec_that_cannot_work_fails_alone_and_says_why(
     (error,) = found.import_errors.values()
     assert "SpecError" in error
     assert "next: mend the declaration in the model's dag.py" in error
+    for part in said:
+        assert part in error
+
+
+# What a model of another version of the schema says, and what its import error must tell.
+OF_ANOTHER_VERSION: dict[str, tuple[str, tuple[str, ...]]] = {
+    "before versions": (
+        (SPECS / "flight_delay_813db9d.txt").read_text(),
+        ("older version", f"expected: {NAMED}", f"before line 27 put `{NAMED},`", "make upgrade-check"),
+    ),
+    "of the first checkouts": (
+        (SPECS / "flight_delay_73355a4.txt").read_text(),
+        ("older version", "before line 24 put", "line 83: `train, score = model_dags", "→ `train, score, deploy ="),
+    ),
+    "with a field that is gone": (
+        (SPECS / "flight_delay_813db9d.txt").read_text().replace("time_column=None", "facts=True"),
+        ("older version", f"before line 27 put `{NAMED},`"),
+    ),
+    "of a newer platform": (
+        GOOD.replace(NAMED, NEWER).replace("time_column=None", "facts=True"),
+        ("newer version than the platform", f"expected: {NAMED}; got: {NEWER}", "docs/upgrade.md"),
+    ),
+}
+
+
+@pytest.mark.parametrize(("text", "said"), OF_ANOTHER_VERSION.values(), ids=OF_ANOTHER_VERSION.keys())
+def test_dag_file_of_another_version_fails_alone_and_says_what_to_edit(
+    tmp_path: Path, bag: Any, text: str, said: tuple[str, ...]
+) -> None:
+    from airflow.dag_processing.dagbag import DagBag
+
+    assert bag.import_errors == {}
+    for name, source in {"other": text, "flight_delay": GOOD}.items():
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "dag.py").write_text(source)
+    found = DagBag(tmp_path, bundle_path=tmp_path, bundle_name="dags-folder")
+    assert set(found.dags) == OF_ONE
+    (error,) = found.import_errors.values()
+    assert "SpecError" in error
+    assert f"where: {tmp_path / 'other' / 'dag.py'}" in error
     for part in said:
         assert part in error
 

@@ -23,6 +23,7 @@ from contender.core.spec import Column, ModelSpec, Planted, Table, Tuning, Windo
 from contender.factory import model_dags
 
 SPEC = ModelSpec(
+    schema_version=2,
     name="anomaly",
     title="Does this hour of weather look odd?",
     owner="ml-platform",

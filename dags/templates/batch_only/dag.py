@@ -23,6 +23,7 @@ from contender.core.spec import Column, ModelSpec, Shares, Table, Tuning
 from contender.factory import model_dags
 
 SPEC = ModelSpec(
+    schema_version=2,
     name="batch_only",
     title="Is this tumour malignant, for a whole file at once?",
     owner="ml-platform",

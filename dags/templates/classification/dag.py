@@ -23,6 +23,7 @@ from contender.core.spec import Column, ModelSpec, Shares, Table, Tuning
 from contender.factory import model_dags
 
 SPEC = ModelSpec(
+    schema_version=2,
     name="classification",
     title="Is this tumour malignant?",
     owner="ml-platform",

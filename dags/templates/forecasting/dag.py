@@ -23,6 +23,7 @@ from contender.core.spec import Column, ModelSpec, Panel, Table, Tuning, View, W
 from contender.factory import model_dags
 
 SPEC = ModelSpec(
+    schema_version=2,
     name="forecasting",
     title="How many flights will leave each airport tomorrow?",
     owner="ml-platform",

@@ -23,6 +23,7 @@ from contender.core.spec import Column, ModelSpec, Shares, Table, Tuning
 from contender.factory import model_dags
 
 SPEC = ModelSpec(
+    schema_version=2,
     name="multiclass",
     title="From which of three growers is this wine?",
     owner="ml-platform",

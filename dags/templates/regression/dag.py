@@ -23,6 +23,7 @@ from contender.core.spec import Column, ModelSpec, Shares, Table, Tuning
 from contender.factory import model_dags
 
 SPEC = ModelSpec(
+    schema_version=2,
     name="regression",
     title="How far will the disease have progressed in a year?",
     owner="ml-platform",

@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
+from contender.core import schema
 from contender.core.errors import SpecError, some
 
 WIDTH = 80  # characters of a wrong value that an error shows
@@ -16,7 +17,8 @@ class Declared(BaseModel):
     """A frozen model that refuses unknown fields and says which one was probably meant.
 
     Raises:
-        SpecError: Any field is unknown, missing, of the wrong type or out of its range.
+        SpecError: Any field is unknown, missing, of the wrong type or out of its range, or the `dag.py` that
+            declares it is of another version of the schema.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -25,7 +27,8 @@ class Declared(BaseModel):
         try:
             super().__init__(**data)
         except ValidationError as error:
-            raise _spec_error(type(self).__name__, error) from error
+            # What an older spec says may well be wrong by now: its version is the better explanation.
+            raise schema.misfit_of_the_declaring_file() or _spec_error(type(self).__name__, error) from error
 
     @model_validator(mode="before")
     @classmethod

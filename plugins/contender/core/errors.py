@@ -11,6 +11,7 @@ ContenderError
 │   ├── StaleFeatures         a feature table is older than its freshness limit
 │   └── NoLabels              no row of the window has a label
 ├── ScaffoldRefused           a new model cannot be made of what was given
+├── UpgradeRefused            another version of the platform cannot be compared with this one
 ├── TrackingUnreachable       MLflow does not answer
 ├── ModelNotFaithful          no stored form of the model scores as the fitted one does
 ├── EngineUnavailable         no Docker engine answers
@@ -114,6 +115,10 @@ class NoLabels(DataError):
 
 class ScaffoldRefused(ContenderError):
     """A new model cannot be made of what was given; no file was written."""
+
+
+class UpgradeRefused(ContenderError):
+    """Another version of the platform cannot be compared with this one."""
 
 
 class TrackingUnreachable(ContenderError):

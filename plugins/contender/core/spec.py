@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from datetime import UTC
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AwareDatetime, Field, model_validator
 
+from contender.core import schema
 from contender.core.declared import Declared
 from contender.core.panel import Panel
 from contender.core.planted import Planted
@@ -109,6 +110,8 @@ class ModelSpec(Declared):
     """All that the platform needs to know of a model.
 
     Attributes:
+        schema_version: Version of the schema that the spec was written for, `contender/core/schema.py`: a number that
+            is written down, so that a spec that a newer platform reads otherwise is told apart from one of its own.
         name: Stem of everything that belongs to the model.
         title: One line for people.
         owner: Who answers for it.
@@ -129,6 +132,7 @@ class ModelSpec(Declared):
         seed: Seed of everything random.
     """
 
+    schema_version: Annotated[int, Field(strict=True)]
     name: Identifier
     title: str
     owner: str
@@ -149,6 +153,13 @@ class ModelSpec(Declared):
     tuning: Tuning = Tuning()
     gate: GatePolicy = GatePolicy()
     seed: int = Field(default=0, ge=0, lt=2**32)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _is_of_this_version(cls, data: Any) -> Any:
+        if isinstance(data, dict) and (misfit := schema.misfit(data.get(schema.FIELD, schema.FIRST))):
+            raise misfit
+        return data
 
     @model_validator(mode="after")
     def _hangs_together(self) -> Self:

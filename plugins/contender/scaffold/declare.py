@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from contender.core import schema
 from contender.core.errors import ScaffoldRefused
 from contender.core.policy import GatePolicy
 from contender.core.source import ColumnType, Source
@@ -81,6 +82,7 @@ def declare(asked: Asked, template: ModelSpec, made: Profile, source: Source, to
         _panel_columns(facts["panel"], view) if forecast else tuple(_column(one, view or "request") for one in inputs)
     )
     spec = ModelSpec(
+        schema_version=schema.VERSION,
         name=asked.name,
         title=asked.title or _title(made, task, asked.name),
         owner=asked.owner or "ml-platform",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from math import isfinite
@@ -11,6 +10,7 @@ from typing import Any
 
 from contender.core.declared import Declared
 from contender.core.spec import ModelSpec
+from contender.core.spec_source import specs_in
 
 WIDTH = 120
 INDENT = "    "
@@ -56,9 +56,10 @@ def dag_file(spec: ModelSpec, comments: Mapping[str, list[str]], *, purpose: str
         inputs=_filled(f"**Inputs.** {inputs}", 12), normal=_filled(f"**What is normal.** {normal}", 20),
         owner=_plain(spec.owner),
     )  # fmt: skip
-    fields = [f"{INDENT}name={_quoted(spec.name)},", f"{INDENT}title={title},", f"{INDENT}owner={_quoted(spec.owner)},"]
+    fields = [f"{INDENT}schema_version={spec.schema_version},", f"{INDENT}name={_quoted(spec.name)},"]
+    fields += [f"{INDENT}title={title},", f"{INDENT}owner={_quoted(spec.owner)},"]
     for field in _changed(spec):
-        if field in ("name", "title", "owner"):
+        if field in ("schema_version", "name", "title", "owner"):
             continue
         fields += [f"{INDENT}# {line}" for comment in comments.get(field, []) for line in wrap(comment, WIDTH - 6)]
         fields.append(_field(field, getattr(spec, field), 1))
@@ -157,14 +158,7 @@ def _inline(value: Any) -> str:
 
 def declared_in(text: str) -> ModelSpec:
     """The spec that a rendered file declares, without the DAGs that it makes of it."""
-    kept: list[ast.stmt] = [
-        node for node in ast.parse(text).body
-        if (isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "SPEC")
-        or (isinstance(node, ast.ImportFrom) and node.module != "contender.factory")
-    ]  # fmt: skip
-    names: dict[str, Any] = {}
-    exec(compile(ast.Module(kept, type_ignores=[]), "dag.py", "exec"), names)  # noqa: S102  it was rendered here
-    found: ModelSpec = names["SPEC"]
+    (found,) = specs_in(text, "dag.py")
     return found
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from contender.core import schema
 from contender.core.errors import IntervalError, SpecError
 from contender.core.interval import Interval
 from contender.core.policy import GatePolicy
@@ -16,6 +17,7 @@ DATA_FROM = datetime(2013, 1, 1, tzinfo=UTC)
 
 def _spec(**more: Any) -> ModelSpec:
     facts: dict[str, Any] = {
+        "schema_version": schema.VERSION,
         "name": "churn",
         "title": "Who leaves",
         "owner": "growth",

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from contender.core import schema
 from contender.core.errors import DataError, SpecError
 from contender.core.interval import Interval
 from contender.core.panel import Panel
@@ -20,6 +21,7 @@ FEBRUARY = Interval.parse("2013-02")
 def forecast(**more: Any) -> ModelSpec:
     made = Panel(**({"step": "day", "lags": (1, 2, 7), "means": (3,), "season": 7} | more))
     return ModelSpec(
+        schema_version=schema.VERSION,
         name="sales", title="What next?", owner="shop", task="forecast", data_from=datetime(2013, 1, 1, tzinfo=UTC),
         tables=(Table(name="sales", time_column="day_of", key=("shop", "day_of"), entity=("shop",)),),
         views=(View(name="sales_history", max_age_hours=72),),

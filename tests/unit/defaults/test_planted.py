@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import numpy as np
 import pandas as pd
 
+from contender.core import schema
 from contender.core.interval import Interval
 from contender.core.planted import Planted
 from contender.core.policy import GatePolicy
@@ -12,6 +13,7 @@ from contender.core.spec import Column, ModelSpec, Shares, Table
 from contender.stages.defaults import planted, tabular
 
 SPEC = ModelSpec(
+    schema_version=schema.VERSION,
     name="odd", title="Odd?", owner="tests", data_from=datetime(2013, 6, 1, tzinfo=UTC), label="planted",
     tables=(Table(name="odd", time_column=None, key=("who",)),), planted=Planted(per_row=1.0), windows=Shares(),
     columns=(Column(name="size", source="request"), Column(name="kind", kind="category", source="request")),

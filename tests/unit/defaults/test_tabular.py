@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from contender.core import schema
 from contender.core.errors import DataError
 from contender.core.interval import Interval
 from contender.core.policy import GatePolicy
@@ -19,6 +20,7 @@ JUNE = Interval.parse("2013-06")
 
 def timed(**more: Any) -> ModelSpec:
     facts: dict[str, Any] = {
+        "schema_version": schema.VERSION,
         "name": "churn", "title": "Who leaves?", "owner": "growth", "classes": ("no", "yes"),
         "data_from": datetime(2013, 1, 1, tzinfo=UTC),
         "tables": (Table(name="churn", time_column="at", key=("who", "at"), entity=("who",)),),

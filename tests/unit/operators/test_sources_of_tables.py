@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from sqlalchemy import create_engine
 
+from contender.core import schema
 from contender.core.interval import Interval
 from contender.core.policy import GatePolicy
 from contender.core.spec import Column, ModelSpec, Shares, Source, Table
@@ -20,6 +21,7 @@ from contender.operators.base import run_interval
 
 def declared(source: Source) -> ModelSpec:
     return ModelSpec(
+        schema_version=schema.VERSION,
         name="clinic", title="How far?", owner="tests", task="regression", data_from=datetime(2013, 5, 1, tzinfo=UTC),
         tables=(Table(name="patients", time_column=None, key=("row",), source=source),),
         columns=(Column(name="age", source="request"),), label="progress", windows=Shares(),

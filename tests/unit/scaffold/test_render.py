@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from contender.core import schema
 from contender.core.settings import CHECKOUT
 from contender.core.spec import Column, ModelSpec, Shares, Table, Tuning
 from contender.scaffold.render import comments_of, dag_file, declared_in
@@ -13,6 +14,7 @@ from contender.scaffold.render import comments_of, dag_file, declared_in
 
 def spec(**changes: Any) -> ModelSpec:
     facts: dict[str, Any] = {
+        "schema_version": schema.VERSION,
         "name": "mine", "title": "Is it so?", "owner": "me", "data_from": datetime(2013, 1, 1, tzinfo=UTC),
         "tables": (Table(name="mine", time_column=None, key=("row",)),),
         "columns": (Column(name="age", source="request", minimum=0, maximum=90.5),),

@@ -1,0 +1,77 @@
+"""Check the specs of a checkout against the schema of the platform that this module belongs to.
+
+    python -m contender.upgrade.specs CHECKOUT
+
+prints one JSON object: a fork asks a newer platform by running the newer one's module on its own specs, so that the
+form of the answer must stay: `schema_version`, and `specs`, each with `path`, `edits` and `problem`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from contender.core import schema
+from contender.core.edits import Edit, edited
+from contender.core.spec_source import specs_in
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What one spec needs.
+
+    Attributes:
+        path: Its `dag.py` below the checkout.
+        edits: The lines to edit, in words.
+        problem: Why it cannot be used even with these edits; empty where it can.
+    """
+
+    path: str
+    edits: tuple[str, ...] = ()
+    problem: str = ""
+
+
+def sources(root: Path) -> list[Path]:
+    """The `dag.py` of each model and template of a checkout."""
+    return sorted([*(root / "dags").glob("*/dag.py"), *(root / "dags" / "templates").glob("*/dag.py")])
+
+
+def check(root: Path) -> list[Checked]:
+    """Check each spec of a checkout, and write nothing."""
+    sys.path.insert(0, str(root / "dags"))  # a dag.py may import what lies beside it, as it may in Airflow
+    try:
+        return [_checked(path, root) for path in sources(root)]
+    finally:
+        sys.path.remove(str(root / "dags"))
+
+
+def _checked(path: Path, root: Path) -> Checked:
+    name = path.relative_to(root).as_posix()
+    edits: tuple[Edit, ...] = ()
+    try:
+        text = path.read_text(encoding="utf-8")
+        edits = schema.edits(text)
+        # Named otherwise than the file, which is not what is run here: errors would speak of the version in the file.
+        source = f"{path} with its edits" if edits else str(path)
+        found = specs_in(edited(text, edits), source)
+    except Exception as error:  # noqa: BLE001  a model's code may raise anything, and the others are to be checked too
+        return Checked(name, tuple(map(str, edits)), f"{type(error).__name__}: {error}")
+    if not found and schema.FIELD in text:
+        return Checked(name, tuple(map(str, edits)), "it leaves no ModelSpec behind; expected: SPEC = ModelSpec(…)")
+    return Checked(name, tuple(map(str, edits)))
+
+
+def main(arguments: list[str]) -> int:
+    """Print what each spec of a checkout needs."""
+    (root,) = arguments
+    with contextlib.redirect_stdout(sys.stderr):  # what a model prints is no part of the answer
+        checked = check(Path(root).resolve())
+    print(json.dumps({"schema_version": schema.VERSION, "specs": [asdict(one) for one in checked]}))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
