@@ -97,9 +97,7 @@ def flights_with_times(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
 
     `landed_at` is the scheduled arrival, in the destination's time zone and the first after departure, plus the delay.
     """
-    flights = tables["flights"].copy()
-    flights["scheduled_departure"] = flights["time_hour"] + pd.to_timedelta(flights["minute"], unit="min")
-    flights["departed_at"] = flights["scheduled_departure"] + _minutes(flights["dep_delay"])
+    flights = with_departures(tables["flights"])
     flights["landed_at"] = _scheduled_arrival(flights, tables["airports"]) + _minutes(flights["arr_delay"])
     flights["late"] = (flights["arr_delay"] >= LATE_FROM_MINUTES).astype("float64").where(flights["arr_delay"].notna())
     pairs = zip(flights["origin"], flights["dest"], strict=True)
@@ -107,6 +105,12 @@ def flights_with_times(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:
     flown = zip(flights["carrier"], flights["flight"], flights["route"], strict=True)
     flights["flight_number"] = pd.array([flight_key(*parts) for parts in flown], dtype=TEXT)
     return flights
+
+
+def with_departures(flights: pd.DataFrame) -> pd.DataFrame:
+    """Flights with `scheduled_departure` and `departed_at` (UTC, missing where it did not happen)."""
+    due = flights["time_hour"] + pd.to_timedelta(flights["minute"], unit="min")
+    return flights.assign(scheduled_departure=due, departed_at=due + _minutes(flights["dep_delay"]))
 
 
 def _minutes(delay: pd.Series) -> pd.Series:
@@ -311,6 +315,13 @@ def examples(tables: dict[str, pd.DataFrame], window: Interval, known_by: Interv
         keys `origin`, `carrier`, `dest`, `route`, `flight_number`, `tailnum`, the request's columns, `day` (local
         date, the cluster), `label_known_at`, `late` (0, 1, missing).
     """
+    return examples_with(tables, window, known_by, label="late")
+
+
+def examples_with(
+    tables: dict[str, pd.DataFrame], window: Interval, known_by: Interval, *, label: str
+) -> pd.DataFrame:
+    """The same with another label that is observed when a flight lands: `late`, or `arr_delay` in minutes."""
     flights = flights_with_times(tables)
     due = flights["scheduled_departure"]
     flights = flights[(due >= window.start) & (due < window.end)].sort_values(
@@ -336,7 +347,7 @@ def examples(tables: dict[str, pd.DataFrame], window: Interval, known_by: Interv
             "weekday": local["weekday"],
             "day": flights["scheduled_departure"].dt.tz_convert(ORIGIN_ZONE).dt.strftime("%Y-%m-%d"),
             "label_known_at": flights["landed_at"].where(observed),
-            "late": flights["late"].where(observed),
+            label: flights[label].where(observed),
         }
     )  # fmt: skip
 

@@ -15,6 +15,7 @@ from contender.core.errors import (
     EngineUnavailable,
     OnlineStoreUnreachable,
     PromotionRefused,
+    TableContended,
     TrackingUnreachable,
     ValidationFailed,
 )
@@ -60,7 +61,10 @@ def test_dag_retries_what_was_killed_and_what_did_not_answer(dag: Any) -> None:
         assert (task.retries, task.retry_delay.total_seconds()) == (2, 10)
         api = AirflowRuntimeError(ErrorResponse(error=ErrorType.API_SERVER_ERROR))
         database = (exc.OperationalError("SELECT 1", {}, Exception()), exc.InterfaceError("SELECT 1", {}, Exception()))
-        ours = (EngineUnavailable("away"), OnlineStoreUnreachable("away"), TrackingUnreachable("away"))
+        ours = (
+            EngineUnavailable("away"), OnlineStoreUnreachable("away"), TableContended("busy"),
+            TrackingUnreachable("away"),
+        )  # fmt: skip
         for error in (*ours, *database, StorageInternalError(), api):
             assert task.retry_policy.evaluate(error, 1, task.retries).action is RetryAction.RETRY
 

@@ -1,13 +1,19 @@
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+import time
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
 
-from contender.adapters.lake import Lake, digest
-from contender.core.errors import DataError, RowsNotConserved
+from contender.adapters.lake import ATTEMPTS, Lake, digest
+from contender.core.errors import DataError, RowsNotConserved, TableContended
 from contender.core.interval import Interval
+from contender.core.settings import CHECKOUT
 
 JANUARY, FEBRUARY = Interval.parse("2013-01"), Interval.parse("2013-02")
 
@@ -116,3 +122,77 @@ def test_write_with_a_new_column_adds_it_and_keeps_the_other_slices(lake: Lake) 
     version = lake.open("table").version()
     lake.write("table", january, time="at", interval=JANUARY)
     assert lake.open("table").version() == version
+
+
+TWO_WRITERS = """
+import sys, time
+from pathlib import Path
+import pandas as pd
+from contender.adapters.lake import Lake
+from contender.core.interval import Interval
+
+root, name, rounds = sys.argv[1], sys.argv[2], int(sys.argv[3])
+months = Interval.parse("2013-01-01/2013-05-01").months()
+lake = Lake(root)
+Path(root, f"ready_{name}").touch()
+while not Path(root, "go").exists():
+    time.sleep(0.001)
+for table in (f"new_{number}" for number in range(rounds)):
+    for month in months:
+        days = pd.date_range(month.start, periods=20, freq="D", unit="us")
+        frame = pd.DataFrame({"at": days, "value": range(20)})
+        lake.write(table, frame, time="at", interval=month, commit={"by": name})
+    lake.write(f"whole_{table}", pd.DataFrame({"name": ["a", "b"], "value": [1.0, 2.0]}))
+    lake.write(f"differs_{table}", pd.DataFrame({"name": [name, name], "value": [1.0, 2.0]}))
+"""
+
+
+def test_write_by_two_processes_at_once_neither_doubles_nor_loses_rows(lake: Lake, tmp_path: Path) -> None:
+    rounds, names = 6, ("one", "two")
+    calls = [[sys.executable, "-c", TWO_WRITERS, str(tmp_path), name, str(rounds)] for name in names]
+    env = {**os.environ, "PYTHONPATH": str(CHECKOUT / "plugins")}
+    running = [subprocess.Popen(call, env=env, stderr=subprocess.PIPE, text=True) for call in calls]
+    while not all((tmp_path / f"ready_{name}").exists() for name in names):
+        assert all(process.poll() is None for process in running), [p.communicate()[1] for p in running]
+        time.sleep(0.01)
+    (tmp_path / "go").touch()
+    assert [(process.communicate()[1], process.returncode) for process in running] == [("", 0)] * 2
+    for number in range(rounds):
+        found = lake.read(f"new_{number}")
+        assert len(found) == found["at"].nunique() == 4 * 20
+        assert sorted(lake.read(f"whole_new_{number}")["name"]) == ["a", "b"]
+        assert lake.read(f"differs_new_{number}")["name"].tolist() in (["one"] * 2, ["two"] * 2)
+
+
+def test_write_between_look_and_commit_of_another_begins_anew(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(lake, rows("2013-01-05"), JANUARY)
+    other, created, lost = Lake(lake.root), lake._created, []
+
+    def overtaken(table: str, schema: Any) -> Any:
+        delta = created(table, schema)
+        if not lost:
+            lost.append(write(other, rows("2013-01-07", "2013-01-08"), JANUARY))
+        return delta
+
+    monkeypatch.setattr(lake, "_created", overtaken)
+    assert write(lake, rows("2013-01-06"), JANUARY) == lost[0] + 1
+    assert lake.read("table")["at"].dt.day.tolist() == [6]
+
+
+def test_write_overtaken_at_each_attempt_says_that_the_table_is_contended(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(lake, rows("2013-01-05"), JANUARY)
+    other, created, times = Lake(lake.root), lake._created, []
+
+    def overtaken(table: str, schema: Any) -> Any:
+        delta = created(table, schema)
+        times.append(write(other, rows(f"2013-01-{10 + len(times)}"), JANUARY))
+        return delta
+
+    monkeypatch.setattr(lake, "_created", overtaken)
+    monkeypatch.setattr("contender.adapters.lake.PAUSE_SECONDS", 0)
+    with pytest.raises(TableContended, match="table 2013-01.*expected: one of 8 commits"):
+        write(lake, rows("2013-01-06"), JANUARY)
+    assert len(times) == ATTEMPTS
+    assert lake.read("table")["at"].dt.day.tolist() == [10 + ATTEMPTS - 1]

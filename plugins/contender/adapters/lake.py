@@ -2,11 +2,17 @@
 
 A table is written by overwriting the slice of an interval, so that writing twice leaves one copy, and content that is
 already there is not written again: the table keeps its version. Timestamps are UTC microseconds.
+
+Several processes may write one table. Delta refuses a commit whose slice another one changed meanwhile, if it has a
+predicate and a version to start from: so a table is made empty first, and what replaces the whole of it has a predicate
+too. A refused write begins anew, with a look at what is there by then.
 """
 
 from __future__ import annotations
 
 import hashlib
+import random
+import time as clock
 from datetime import datetime
 from typing import Any
 
@@ -15,13 +21,16 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 from deltalake import CommitProperties, DeltaTable, write_deltalake
-from deltalake.exceptions import TableNotFoundError
+from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 
-from contender.core.errors import DataError, RowsNotConserved
+from contender.core.errors import DataError, RowsNotConserved, TableContended, some
 from contender.core.interval import Interval
 from contender.core.results import Snapshot
 
 MICROSECONDS = pa.timestamp("us", tz="UTC")
+EVERY_ROW = "1 = 1"  # a predicate, as without one Delta does not see that two commits replace the same rows
+ATTEMPTS = 8  # at a commit that other processes get in the way of
+PAUSE_SECONDS = 0.05  # after the first; twice as long after each further one, and at random so as not to meet again
 
 
 def digest(frame: pd.DataFrame) -> str:
@@ -123,37 +132,90 @@ class Lake:
             commit: Facts to keep with the commit, e.g. the run.
 
         Raises:
-            RowsNotConserved: The slice holds another number of rows after the write than before.
+            RowsNotConserved: A row lies outside the slice, or the slice holds another number of rows after the write.
+            TableContended: Other processes changed the table at every attempt.
         """
-        arrow = _to_arrow(frame)
-        columns = list(frame.columns)
-        held = self.columns(table)
-        if held >= set(columns):
-            there = self.read(table, time=time, interval=interval, columns=columns)
+        if time and interval:
+            _require_within(table, frame, time, interval)
+        arrow, refused = _to_arrow(frame), None
+        for attempt in range(ATTEMPTS):
+            if attempt:
+                clock.sleep(PAUSE_SECONDS * 2 ** (attempt - 1) * random.uniform(0.5, 1.5))  # noqa: S311  no secret
+            try:
+                return self._write(table, arrow, time, interval, commit or {})
+            except CommitFailedError as error:
+                refused = error
+        raise TableContended(
+            "a table was changed by others at every attempt to write it",
+            where=f"{table} {interval or ''}".strip(),
+            expected=f"one of {ATTEMPTS} commits to be accepted",
+            got=str(refused)[:200],
+            next_step="the task is tried again; if that does not help, look for runs that write the same table at once",
+        ) from refused
+
+    def _write(
+        self, table: str, arrow: pa.Table, time: str | None, interval: Interval | None, commit: dict[str, str]
+    ) -> Snapshot:
+        """Write once; raises `CommitFailedError` where another process wrote what this one started from."""
+        delta = self._created(table, arrow.schema)
+        if {field.name for field in delta.schema().fields} >= set(arrow.column_names):
+            there = self._snapshot(table, delta, time, interval, arrow.column_names)
             # Compared in the form in which rows come back: text, for one, may go in as objects.
-            if digest(there) == digest(_to_pandas(arrow)):
-                return self._snapshot(table, there, interval)
-        how = {"predicate": _predicate(time, interval), "schema_mode": "merge"} if held and time and interval else {}
-        facts = CommitProperties(custom_metadata=commit or {})
-        write_deltalake(self.uri(table), arrow, mode="overwrite", commit_properties=facts, **how)
-        snapshot = self._snapshot(table, self.read(table, time=time, interval=interval, columns=columns), interval)
-        if snapshot.rows != len(frame):
+            if there.rows == arrow.num_rows and there.digest == digest(_to_pandas(arrow)) and delta.version() > 0:
+                return there
+        predicate = _predicate(time, interval) if time and interval else EVERY_ROW
+        facts = CommitProperties(custom_metadata=commit)
+        write_deltalake(
+            delta, arrow, mode="overwrite", predicate=predicate, schema_mode="merge", commit_properties=facts
+        )
+        snapshot = self._snapshot(table, delta, time, interval, arrow.column_names)
+        if snapshot.rows != arrow.num_rows:
             raise RowsNotConserved(
                 "the table holds another number of rows than were written",
                 where=f"{table} {interval or ''}".strip(),
-                expected=f"{len(frame)} rows",
+                expected=f"{arrow.num_rows} rows",
                 got=f"{snapshot.rows} rows",
-                next_step=f"restore version {snapshot.version - 1} and look for rows outside the interval",
+                next_step=f"restore version {snapshot.version - 1} and look at the slice's rows",
             )
         return snapshot
 
+    def _created(self, table: str, schema: pa.Schema) -> DeltaTable:
+        """The table at its newest version, made without rows where there is none."""
+        if not self.has(table):
+            try:
+                return DeltaTable.create(self.uri(table), schema, mode="error")
+            except DeltaError:
+                if not self.has(table):
+                    raise
+        return self.open(table)
+
     def snapshot(self, table: str, *, time: str | None = None, interval: Interval | None = None) -> Snapshot:
         """Version, digest and size of a slice as it is now."""
-        return self._snapshot(table, self.read(table, time=time, interval=interval), interval)
+        return self._snapshot(table, self.open(table), time, interval)
 
-    def _snapshot(self, table: str, rows: pd.DataFrame, interval: Interval | None) -> Snapshot:
-        version = self.open(table).version()
-        return Snapshot(table=table, version=version, digest=digest(rows), rows=len(rows), interval=interval)
+    def _snapshot(
+        self,
+        table: str,
+        delta: DeltaTable,
+        time: str | None,
+        interval: Interval | None,
+        columns: list[str] | None = None,
+    ) -> Snapshot:
+        # Of one version: another process may commit between two looks.
+        rows = _to_pandas(delta.to_pyarrow_dataset().to_table(columns=columns, filter=_within(time, interval)))
+        return Snapshot(table=table, version=delta.version(), digest=digest(rows), rows=len(rows), interval=interval)
+
+
+def _require_within(table: str, frame: pd.DataFrame, time: str, interval: Interval) -> None:
+    inside = (frame[time] >= interval.start) & (frame[time] < interval.end)
+    if not inside.all():
+        raise RowsNotConserved(
+            "rows lie outside the slice that they are to replace",
+            where=f"{table} {interval}",
+            expected=f"{len(frame)} rows",
+            got=f"{int(inside.sum())} rows inside; outside: {some(frame[time][~inside])}",
+            next_step="nothing was written; write these rows with the interval that they belong to",
+        )
 
 
 def _within(time: str | None, interval: Interval | None) -> Any:

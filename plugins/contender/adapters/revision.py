@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import subprocess
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
@@ -24,14 +25,17 @@ def _git(root: Path, *arguments: str) -> str:
     return asked.stdout.strip() if asked.returncode == 0 else ""
 
 
-def model_code_digest(place: Settings, model: str) -> str:
+def model_code_digest(place: Settings, model: str, owners: Iterable[str] = ()) -> str:
     """SHA-256 of the code that a model's data and features are made by: its folder and its feature definitions.
+
+    Of the models that it shares with, their owners, the same: their functions read and compute what it is made of.
 
     Of the feature repository only what is the model's: another model's new view computes nothing of this one anew.
     """
     definitions = [place.feature_repo / f"{name}.py" for name in ("entities", model)]
     files = [*sorted((place.models / model).glob("*.py")), *(path for path in definitions if path.is_file())]
     named = [f"{path.name}:{hashlib.sha256(path.read_bytes()).hexdigest()}" for path in files]
+    named += [f"{owner}:{model_code_digest(place, owner)}" for owner in sorted(owners)]
     return hashlib.sha256("\n".join(named).encode()).hexdigest()
 
 

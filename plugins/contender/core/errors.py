@@ -9,7 +9,9 @@ ContenderError
 │   ├── RowsNotConserved      a join or load lost or multiplied rows
 │   ├── SourceUnreadable      a table's source cannot be read as its declaration says
 │   ├── StaleFeatures         a feature table is older than its freshness limit
-│   └── NoLabels              no row of the window has a label
+│   ├── NoLabels              no row of the window has a label
+│   └── NoValues              an input has no value in any row to fit on
+├── TableContended            others wrote a table of the lake at every attempt to
 ├── ScaffoldRefused           a new model cannot be made of what was given
 ├── UpgradeRefused            another version of the platform cannot be compared with this one
 ├── TrackingUnreachable       MLflow does not answer
@@ -111,6 +113,14 @@ class StaleFeatures(DataError):
 
 class NoLabels(DataError):
     """No row of the window has a label."""
+
+
+class NoValues(DataError):
+    """An input has no value in any row that a model is to be fitted on."""
+
+
+class TableContended(ContenderError):
+    """Other processes wrote a table of the lake at every attempt to write it."""
 
 
 class ScaffoldRefused(ContenderError):

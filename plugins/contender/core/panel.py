@@ -14,13 +14,16 @@ STEPS = {"hour": timedelta(hours=1), "day": timedelta(days=1), "week": timedelta
 
 
 class Panel(Declared):
-    """How the features of a forecast follow from its series; the series are the first table's `entity`.
+    """How the features of a forecast follow from its series.
+
+    The series are the rows of the first table, or what `series` in the model's `model.py` makes of its tables.
 
     A question for a step is asked `horizon - 1` steps before it begins, and answered from the steps that had ended
     by then. `lag_1` is the newest of them, `lag_2` the one before.
 
     Attributes:
         step: Length of a step; the table's time is the start of one.
+        entity: What a series is of, where the model's `series` makes them; empty for the first table's `entity`.
         horizon: How many steps ahead of the newest known one is predicted.
         lags: Which of the known steps are inputs.
         means: Over how many of the newest known steps means are inputs (`mean_7`).
@@ -29,6 +32,7 @@ class Panel(Declared):
     """
 
     step: Literal["hour", "day", "week"]
+    entity: tuple[str, ...] = ()
     horizon: int = Field(default=1, ge=1, le=366)
     lags: tuple[int, ...] = Field(default=(1, 2, 3), min_length=1)
     means: tuple[int, ...] = ()

@@ -23,7 +23,7 @@ BINARY_CLASSES, MULTICLASS_FROM = 2, 3
 
 
 class Table(Declared):
-    """A raw table that the model's `read` brings in.
+    """A raw table that the model's `read` brings in, or another model's where it has an owner.
 
     Attributes:
         name: Its name in the lake and the stem of its expectation suite.
@@ -32,6 +32,8 @@ class Table(Declared):
         key: Columns that identify a row.
         entity: Those of the key that name what a row is about, as a request does: a customer, a shop.
         source: Where the platform reads it; `None` where the model's own `read` does.
+        owner: The model whose table it is, see `contender.core.sharing`: the lake has it once, and its owner's `read`
+            and suite bring it in. The other fields repeat the owner's.
     """
 
     name: Identifier
@@ -39,6 +41,7 @@ class Table(Declared):
     key: tuple[str, ...] = Field(min_length=1)
     entity: tuple[Identifier, ...] = ()
     source: Source | None = None
+    owner: Identifier | None = None
 
     @model_validator(mode="after")
     def _entity_is_in_the_key(self) -> Self:
@@ -56,10 +59,13 @@ class View(Declared):
         name: Its name in Feast, in the lake, and the stem of its expectation suite.
         max_age_hours: Freshness limit: how far before the interval's end its newest row may lie.
             `None` for facts that do not age.
+        owner: The model whose view it is: the lake and the stores have it once, and its owner's `features`, suite and
+            feature file make it.
     """
 
     name: Identifier
     max_age_hours: Annotated[float, Field(gt=0)] | None
+    owner: Identifier | None = None
 
 
 class Column(Declared):
@@ -179,6 +185,8 @@ class ModelSpec(Declared):
             if moment is not None and moment != moment.astimezone(UTC).replace(day=1, hour=0, minute=0, second=0):
                 raise ValueError(f"{name} {moment} is not the first moment of a month, UTC")
         of_the_gate = (f"gate: {misfit}" for misfit in self.gate.misfits(self.task))
+        if self.name in self.owners():
+            raise ValueError(f"{self.name!r} owns what it declares without an owner: leave owner={self.name!r} out")
         if misfits := [*self._misfits_of_the_task(), *of_the_gate]:
             raise ValueError("; ".join(misfits))
         if problem := self.windows.misfit(self.schedule):
@@ -201,6 +209,15 @@ class ModelSpec(Declared):
         if self.planted and (self.task != "binary" or self.classes):
             found.append(f"planted is for task 'binary' without classes, not {self.task!r} with {count}")
         return found
+
+    def owners(self) -> tuple[str, ...]:
+        """Names of the other models whose tables or views this one shares."""
+        return tuple(sorted({part.owner for part in (*self.tables, *self.views) if part.owner}))
+
+    @property
+    def entity(self) -> tuple[str, ...]:
+        """The columns that name what an example is about: the panel's series, or the first table's rows."""
+        return (self.panel.entity if self.panel else ()) or self.tables[0].entity
 
     def features(self) -> list[str]:
         """Feast feature references (`view:column`) of the columns that come from feature views."""

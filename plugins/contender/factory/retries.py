@@ -9,10 +9,11 @@ from airflow.sdk import Context, RetryAction
 from airflow.sdk.definitions.retry_policy import RetryDecision, RetryPolicy
 from airflow.sdk.exceptions import AirflowRuntimeError
 
-from contender.core.errors import EngineUnavailable, OnlineStoreUnreachable, TrackingUnreachable
+from contender.core.errors import EngineUnavailable, OnlineStoreUnreachable, TableContended, TrackingUnreachable
 
 OUTSIDE = (
     EngineUnavailable, OnlineStoreUnreachable, TrackingUnreachable,
+    TableContended,  # by runs of other models that share it
     AirflowRuntimeError,  # Airflow's own API server
 )  # fmt: skip
 # PostgreSQL, where Feast's registry and Optuna's studies lie. By name: parsing a DAG imports no library of a stage.

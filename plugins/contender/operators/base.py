@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from contender.core.errors import IntervalError
 from contender.core.interval import Interval
 from contender.core.model_code import module_of
 from contender.core.settings import Settings, settings
+from contender.core.sharing import owners_of
 from contender.core.spec import ModelSpec
 from contender.core.windows import Shares
 from contender.operators.timetable import IntervalsWithData
@@ -66,11 +68,31 @@ class ModelOperator(BaseOperator):
         return settings(root=self.folder.parents[1])
 
     @property
+    def owners(self) -> dict[str, ModelSpec]:
+        """The specs of the models that this one shares with, by name, read in the task from the same checkout.
+
+        Raises:
+            SpecError: What is shared cannot be, see `contender.core.sharing`.
+        """
+        folders = [path.parent for path in sorted(self.settings.models.glob("*/dag.py"))] if self.spec.owners() else []
+        return owners_of(self.spec, {folder.name: partial(_spec_in, folder) for folder in folders})
+
+    @property
     def functions(self) -> ModelFunctions:
         """The model's functions, imported in the task and not when the DAG is parsed."""
         from contender.stages.defaults.functions import functions_of
 
+        for name in self.owners:  # first, so that the model's own imports of theirs find those of this checkout
+            module_of(self.settings.models / name, "model")
         return functions_of(module_of(self.folder, "model"), self.spec)
+
+    def functions_of(self, maker: ModelSpec) -> ModelFunctions:
+        """The functions of the model itself or of one of its owners."""
+        from contender.stages.defaults.functions import functions_of
+
+        if maker.name == self.spec.name:
+            return self.functions
+        return functions_of(module_of(self.settings.models / maker.name, "model"), maker)
 
     def code_revision(self, context: Context) -> str:
         """The commit of the model's code: that of the run's bundle, or of the checkout where nothing is bundled."""
@@ -79,6 +101,12 @@ class ModelOperator(BaseOperator):
         # Airflow leaves no `.git` in a version's checkout; Git would answer for a repository around it.
         bundle = getattr(context["ti"], "bundle_instance", None)
         return (bundle and bundle.version) or code_revision(self.settings.root)
+
+
+def _spec_in(folder: Path) -> ModelSpec:
+    """The spec in a model's folder. Outside Airflow's own parsing the DAGs beside it are objects that nobody lists."""
+    spec: ModelSpec = module_of(folder, "dag").SPEC
+    return spec
 
 
 def run_interval(context: Context, spec: ModelSpec) -> Interval:

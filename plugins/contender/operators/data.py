@@ -11,7 +11,8 @@ from airflow.sdk import Connection, Context
 from contender.core import naming
 from contender.core.interval import Interval
 from contender.core.settings import settings
-from contender.core.spec import Table
+from contender.core.sharing import owner_of
+from contender.core.spec import ModelSpec, Table
 from contender.operators.base import ModelOperator, PushedLink, address, run_interval
 
 
@@ -37,12 +38,13 @@ class DataValidate(ModelOperator):
         from contender.adapters.lake import Lake
         from contender.stages import data
 
-        interval, lake = run_interval(context, self.spec), Lake(self.settings.lake)
+        interval, lake, owners = run_interval(context, self.spec), Lake(self.settings.lake), self.owners
+        maker = {table.name: owner_of(self.spec, table.owner, owners) for table in self.spec.tables}
         timed = {table.name: table.time_column for table in self.spec.tables if table.time_column}
         present = {name: lake.months(name, time) for name, time in timed.items()}
         months = data.months_to_read(self.spec, interval, present, force=bool(context["params"].get("force_rebuild")))
-        frames = {table.name: self._read(table) for table in self.spec.tables}
-        checked = [(table, month, *self._check(table, frames[table.name], month))
+        frames = {table.name: self._read(table, maker[table.name]) for table in self.spec.tables}
+        checked = [(table, month, *self._check(table, maker[table.name], frames[table.name], month))
                    for table in self.spec.tables for month in self._slices(table, months)]  # fmt: skip
         critical = {f"{table.name} {month}": found.critical for table, month, _, found in checked}
         pages = {f"{table.name} {month}": address(_page(self._docs(table, month))) for table, month, _, _ in checked}
@@ -64,25 +66,26 @@ class DataValidate(ModelOperator):
             "tables": {table.name: self._report(table, month, found) for table, month, _, found in own},
         }
 
-    def _read(self, table: Table) -> Any:
+    def _read(self, table: Table, maker: ModelSpec) -> Any:
         if table.source is None:
-            return self.functions.read(table.name, self.settings.source)
+            return self.functions_of(maker).read(table.name, self.settings.source)
         from contender.adapters.sources import read
 
         named = table.source.connection
         url = Connection.get(named).get_uri().replace("postgres://", "postgresql+psycopg2://", 1) if named else ""
-        return read(table.source, self.spec.types(table), root=self.settings.root, url=url)
+        declared = next(same for same in maker.tables if same.name == table.name)
+        return read(table.source, maker.types(declared), root=self.settings.root, url=url)
 
     def _slices(self, table: Table, months: list[Interval]) -> list[Interval]:
         return months if table.time_column else [Interval(start=months[0].start, end=months[-1].end)]
 
-    def _check(self, table: Table, frame: Any, month: Interval) -> tuple[Any, Any]:
+    def _check(self, table: Table, maker: ModelSpec, frame: Any, month: Interval) -> tuple[Any, Any]:
         from contender.adapters.expectations import validate
         from contender.adapters.expectations_docs import write_docs
         from contender.adapters.expectations_suite import load_suite
         from contender.stages import data
 
-        suite = load_suite(self.settings.expectations / self.spec.name / f"{table.name}.json")
+        suite = load_suite(self.settings.expectations / maker.name / f"{table.name}.json")
         rows = data.cut(frame, table, month)
         data.require_rows({table.name: len(rows)}, month)
         found = validate(rows, suite, parameters=data.bounds(month, (suite.meta or {}).get("freshness_hours")))

@@ -11,19 +11,25 @@ from airflow.sdk import Context
 from contender.core import naming
 from contender.core.interval import Interval
 from contender.core.manifest import digest_of
+from contender.core.sharing import makers
+from contender.core.spec import ModelSpec
 from contender.operators.base import ModelOperator, run_interval
 
 
 class Built(NamedTuple):
-    """The feature rows of one month, by view, and the digest of what they were computed from."""
+    """The feature rows of one month, by view, the model whose code made them, and the digest of what they came from."""
 
+    maker: ModelSpec
     interval: Interval
     inputs: str
     frames: dict[str, Any]
 
 
 class FeaturesBuild(ModelOperator):
-    """Compute, check and write the feature rows of every month whose raw rows or code are not those they came from."""
+    """Compute, check and write the feature rows of every month whose raw rows or code are not those they came from.
+
+    Views of another model are made by that model's code, all of them, as its own run would.
+    """
 
     ui_color = "#d5f5e3"
 
@@ -31,62 +37,68 @@ class FeaturesBuild(ModelOperator):
         """Write the views' tables; nothing is written unless every month passed.
 
         Returns:
-            `snapshots` of the views over the run's interval, and `months` that were computed.
+            `snapshots` of the views over the run's interval, and `months` that were computed, of any maker.
         """
         from contender.adapters.lake import Lake
         from contender.stages import data, features
 
         interval, lake = run_interval(context, self.spec), Lake(self.settings.lake)
-        built = self._compute(lake, interval, force=bool(context["params"].get("force_rebuild")))
+        force = bool(context["params"].get("force_rebuild"))
+        of_all = [self._compute(lake, maker, interval, force=force) for maker in makers(self.spec, self.owners)]
+        built = [month for months in of_all for month in months]
         own = [month.frames for month in built if month.interval.start >= interval.start]
-        newest = {view.name: features.newest(frames[view.name] for frames in own) for view in self.spec.views}
+        newest = {
+            view.name: features.newest(frames[view.name] for frames in own if view.name in frames)
+            for view in self.spec.views
+        }
         features.require_fresh(self.spec, newest, interval)
-        data.require_valid(dict(line for month in built for line in self._check(month.interval, month.frames)))
+        data.require_valid(dict(line for month in built for line in self._check(month)))
         commit = {"run": context["run_id"]}
         for month in built:
             for name, frame in month.frames.items():
                 lake.write(name, frame, time=naming.EVENT_TIME, interval=month.interval, commit=commit)
             # Last: a month counts as built only once all its views are written.
             note = features.note(month.interval, month.inputs)
-            lake.write(naming.built_table(self.spec.name), note, time=features.MONTH, interval=month.interval)
+            lake.write(naming.built_table(month.maker.name), note, time=features.MONTH, interval=month.interval)
         snapshots = [lake.snapshot(view.name, time=naming.EVENT_TIME, interval=interval) for view in self.spec.views]
         for snapshot in snapshots:
             self.log.info("%s: %d rows, version %d", snapshot.table, snapshot.rows, snapshot.version)
-        return {"snapshots": [item.facts() for item in snapshots], "months": [str(month.interval) for month in built]}
+        return {"snapshots": [item.facts() for item in snapshots], "months": sorted({str(month.interval) for month in built})}
 
-    def _compute(self, lake: Any, interval: Interval, *, force: bool) -> list[Built]:
+    def _compute(self, lake: Any, maker: ModelSpec, interval: Interval, *, force: bool) -> list[Built]:
         """The months of the training window that must be computed: the interval's own, and those not up to date."""
         from contender.adapters.lake import digest
         from contender.adapters.revision import model_code_digest
         from contender.stages import features
 
-        code, computed = model_code_digest(self.settings, self.spec.name), []
-        ledger = naming.built_table(self.spec.name)
+        code, computed = model_code_digest(self.settings, maker.name, maker.owners()), []
+        functions, ledger = self.functions_of(maker), naming.built_table(maker.name)
         noted = features.noted(lake.read(ledger)) if lake.has(ledger) else {}
-        back = timedelta(days=self.spec.windows.lookback_days + 1)  # a day more for what was under way at its start
+        back = timedelta(days=maker.windows.lookback_days + 1)  # a day more for what was under way at its start
         for month in features.months(self.spec, interval):
             seen = Interval(start=month.start - back, end=month.end)
             tables = {table.name: lake.read(table.name, time=table.time_column, interval=seen)
-                      for table in self.spec.tables}  # fmt: skip
+                      for table in maker.tables}  # fmt: skip
             inputs = digest_of([code, {name: digest(rows) for name, rows in tables.items()}])
             if force or month.start >= interval.start or noted.get(month.start) != inputs:
-                frames = dict(self.functions.features(tables, month))
+                frames = dict(functions.features(tables, month))
                 features.require_known_times(frames)
-                computed.append(Built(month, inputs, frames))
+                computed.append(Built(maker, month, inputs, frames))
         return computed
 
-    def _check(self, month: Interval, frames: dict[str, Any]) -> Iterator[tuple[str, tuple[str, ...]]]:
+    def _check(self, month: Built) -> Iterator[tuple[str, tuple[str, ...]]]:
         """The critical findings of each view's own suite; warnings are logged."""
         from contender.adapters.expectations import validate
         from contender.adapters.expectations_suite import load_suite
         from contender.stages import data
 
-        for view in self.spec.views:
-            suite = load_suite(self.settings.expectations / self.spec.name / f"{view.name}.json")
-            found = validate(frames[view.name], suite, parameters=data.bounds(month, view.max_age_hours))
+        for view in month.maker.views:
+            suite = load_suite(self.settings.expectations / month.maker.name / f"{view.name}.json")
+            bounds = data.bounds(month.interval, view.max_age_hours)
+            found = validate(month.frames[view.name], suite, parameters=bounds)
             for warning in found.warnings:
-                self.log.warning("%s %s: %s", view.name, month, warning)
-            yield f"{view.name} {month}", found.critical
+                self.log.warning("%s %s: %s", view.name, month.interval, warning)
+            yield f"{view.name} {month.interval}", found.critical
 
 
 class FeaturesMaterialise(ModelOperator):
@@ -110,8 +122,12 @@ class FeaturesMaterialise(ModelOperator):
         interval, store = run_interval(context, self.spec), Features(self.settings)
         ageless = {view.name for view in self.spec.views if view.max_age_hours is None}
         whole = Interval(start=features.months(self.spec, interval)[0].start, end=interval.end)
-        views = store.definitions(self.spec.name, [view.name for view in self.spec.views])
-        store.apply(views, self.spec.name)
+        views = []
+        for maker in makers(self.spec, self.owners):
+            taken = [view.name for view in self.spec.views if (view.owner or self.spec.name) == maker.name]
+            defined = store.definitions(maker.name, taken)
+            store.apply(defined, maker.name)
+            views += defined
         store.materialise([view for view in views if view.name not in ageless], interval)
         store.materialise([view for view in views if view.name in ageless], whole)
         lake, rows = Lake(self.settings.lake), {}
@@ -120,4 +136,4 @@ class FeaturesMaterialise(ModelOperator):
             table = lake.read(view.name, time=naming.EVENT_TIME, interval=of, columns=columns)
             rows[view.name] = store.require_loaded(view, table)
             self.log.info("%s: %d entities in the online store", view.name, rows[view.name])
-        return {"rows": rows, "digest": model_code_digest(self.settings, self.spec.name)}
+        return {"rows": rows, "digest": model_code_digest(self.settings, self.spec.name, self.spec.owners())}

@@ -13,6 +13,7 @@ from contender.core.interval import Interval
 from contender.core.manifest import digest_of
 from contender.core.results import Snapshot
 from contender.core.settings import settings
+from contender.core.sharing import makers
 from contender.operators.base import ModelOperator, PushedLink, run_interval, task_identity
 
 COLOUR = "#fcf3cf"
@@ -242,7 +243,7 @@ class TrainFit(ModelOperator):
         """Digest of what the fit depends on: rows, code, scores of the trials."""
         from contender.adapters.revision import lock_digest, model_code_digest
 
-        code = [model_code_digest(self.settings, self.spec.name), lock_digest()]
+        code = [model_code_digest(self.settings, self.spec.name, self.spec.owners()), lock_digest()]
         return digest_of([self.assembled["training_set"]["digest"], code, list(self.trials)])
 
     def _tags(self, context: Context) -> dict[str, str]:
@@ -274,5 +275,7 @@ class TrainFit(ModelOperator):
         files = {"model.onnx": fitted.content}
         documents = {"signature": signature, "about": about, "golden": train.golden(fitted, holdout, self.spec)}
         files |= {f"{name}.json": json.dumps(content, indent=1).encode() for name, content in documents.items()}
-        request = self.folder / "request.py"
-        return files | ({"request.py": request.read_bytes()} if request.exists() else {})
+        # A model that takes the views of one owner alone is asked as its owner is.
+        asked = [self.folder, *(self.settings.models / maker.name for maker in makers(self.spec, self.owners))]
+        request = next((path for folder in asked if (path := folder / "request.py").exists()), None)
+        return files | ({"request.py": request.read_bytes()} if request else {})

@@ -15,7 +15,7 @@ import pandas as pd
 from skl2onnx import to_onnx
 from skl2onnx.common.data_types import FloatTensorType, StringTensorType
 
-from contender.core.errors import ModelNotFaithful, NoLabels, some
+from contender.core.errors import ModelNotFaithful, NoLabels, NoValues, some
 from contender.core.interval import Interval
 from contender.core.naming import DUE_AT, EVENT_TIME
 from contender.core.policy import Task
@@ -120,21 +120,41 @@ def loss(rows: pd.DataFrame, scores: np.ndarray, spec: ModelSpec) -> float:
     return METRICS[spec.task][LOSSES[spec.task]].value(known == 1 if spec.task == "binary" else known, scores)
 
 
-def fit(make: MakeEstimator, parameters: dict[str, Any], rows: pd.DataFrame, spec: ModelSpec) -> Estimator:
+def fit(
+    make: MakeEstimator, parameters: dict[str, Any], rows: pd.DataFrame, spec: ModelSpec, *, of: str = "training rows"
+) -> Estimator:
     """Fit the model's estimator on labelled rows.
 
+    Args:
+        make: The model's `estimator` function.
+        parameters: What it is called with.
+        rows: Training rows, or those of them that a fold fits on.
+        spec: The model.
+        of: What these rows are, for the messages.
+
     Raises:
-        NoLabels: A class of the spec has no row.
+        NoLabels: There is no row, or a class of the spec has none.
+        NoValues: A number has no value in any row: estimators have no common answer to that, and most fail.
     """
     known = labels(rows, spec)
     absent = [name for code, name in enumerate(spec.classes) if not (known == code).any()]
     if absent or len(known) == 0:
         raise NoLabels(
             "a class has no row to learn it from" if absent else "there are no rows to train on",
-            where=f"{spec.name}: training rows, {spec.label}",
+            where=f"{spec.name}: {of}, {spec.label}",
             expected=f"rows of each of {some(spec.classes, 20)}" if spec.classes else "labelled rows",
             got=f"{len(known)} rows, none of {some(absent)}" if absent else "0 rows",
-            next_step="train on a longer window, or take the class out of the spec's classes",
+            next_step="train on a longer window"
+            + (", or take the class out of the spec's classes" if absent else ", or declare fewer or shorter folds"),
+        )
+    if empty := [name for name in spec.inputs("number") if rows[name].isna().all()]:
+        raise NoValues(
+            "inputs have no value in any row to fit on",
+            where=f"{spec.name}: {of}, {rows[DUE_AT].min()} to {rows[DUE_AT].max()}",
+            expected="a value of each numeric column in one row at least",
+            got=f"none of {some(empty, 20)} in {len(rows)} rows",
+            next_step="train on a longer window, declare fewer or shorter folds (Tuning) or shorter lags (Panel), or "
+            "take the columns out of the spec; a source that stopped filling them is to be mended",
         )
     model = make(parameters, numbers=spec.inputs("number"), categories=spec.inputs("category"), seed=spec.seed)
     return _with_float32_thresholds(model.fit(inputs(rows, spec.columns), known))
@@ -180,7 +200,8 @@ def trial_score(make: MakeEstimator, parameters: dict[str, Any], rows: pd.DataFr
         older = rows[rows[LABEL_KNOWN_AT] <= since]
         newer = rows[(rows[DUE_AT] >= since) & ((rows[DUE_AT] < until) if fold else True)]
         if len(newer):  # a series may have a gap as long as a window
-            model = fit(make, parameters, older, spec)
+            of = f"rows known before fold {fold + 1} of {spec.tuning.folds}, which begins {since}"
+            model = fit(make, parameters, older, spec, of=of)
             found.append(loss(newer, answers(model, inputs(newer, spec.columns), spec.task), spec))
     return float(np.mean(found))
 

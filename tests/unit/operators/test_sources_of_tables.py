@@ -34,7 +34,7 @@ PATIENTS = pd.DataFrame({"age": [50, 60], "progress": [1.5, 2.5], "name": ["Ada"
 
 def read_by_task(spec: ModelSpec) -> pd.DataFrame:
     task = model_dags(spec, doc=None)[0].task_dict["data.validate"]
-    found: pd.DataFrame = task._read(spec.tables[0])
+    found: pd.DataFrame = task._read(spec.tables[0], spec)
     return found
 
 

@@ -35,7 +35,7 @@ def features(tables: dict[str, pd.DataFrame], interval: Interval, spec: ModelSpe
         made[f"mean_{mean}"] = rolled.reset_index(level=0, drop=True)
     made[NAIVE] = known.shift(panel.naive_lag - 1)
     ends = steps["_step"] + panel.duration
-    rows = steps[list(spec.tables[0].entity)].assign(**made, **{EVENT_TIME: ends, KNOWN_AT: ends})
+    rows = steps[list(spec.entity)].assign(**made, **{EVENT_TIME: ends, KNOWN_AT: ends})
     within = (ends >= interval.start) & (ends < interval.end)
     return {spec.views[0].name: rows[within].reset_index(drop=True)}
 
@@ -59,7 +59,7 @@ def examples(tables: dict[str, pd.DataFrame], window: Interval, known_by: Interv
     due = steps["_step"]
     ends = due + panel.duration
     observed = steps[spec.label].notna() & (ends <= known_by.end)
-    found = steps[list(first.entity)].assign(
+    found = steps[list(spec.entity)].assign(
         example_id=steps["_series"].str.cat(due.dt.strftime("%Y-%m-%dT%H:%M"), sep="@"),
         **{EVENT_TIME: due - (panel.horizon - 1) * panel.duration, DUE_AT: due},
         day=due.dt.strftime("%Y-%m-%d").astype("string"),
@@ -74,9 +74,9 @@ def scale(training: pd.DataFrame, holdout: pd.DataFrame, spec: ModelSpec) -> pd.
     A series that was predicted without a fault, or is new, takes the mean of the others; `None` where there is no naive
     forecast at all.
     """
-    if NAIVE not in training or not spec.tables[0].entity:
+    if NAIVE not in training or not spec.entity:
         return None
-    names = list(spec.tables[0].entity)
+    names = list(spec.entity)
     errors = (training[spec.label] - training[NAIVE]).abs()
     by_series = errors.groupby(joined_key(training, names)).mean()
     sound = by_series[by_series > 0]
@@ -110,8 +110,8 @@ def _steps(rows: pd.DataFrame, spec: ModelSpec) -> pd.DataFrame:
         DataError: A time is not the beginning of a step, or a series has two rows of one step.
     """
     panel, first, time = declared(spec), spec.tables[0], str(spec.tables[0].time_column)
-    series = joined_key(rows, list(first.entity))
-    frame = rows[[*first.entity, spec.label]].assign(_series=series, _step=rows[time])
+    series = joined_key(rows, list(spec.entity))
+    frame = rows[[*spec.entity, spec.label]].assign(_series=series, _step=rows[time])
     # Weeks have no common origin: each series' own first step is one.
     origin = (
         frame.groupby("_series")["_step"].transform("min") if panel.step == "week" else frame["_step"].dt.floor("D")
@@ -132,6 +132,6 @@ def _steps(rows: pd.DataFrame, spec: ModelSpec) -> pd.DataFrame:
     for name, part in frame.groupby("_series", sort=True):
         steps = pd.date_range(part["_step"].min(), part["_step"].max(), freq=panel.duration).as_unit("us")
         laid = part.set_index("_step").reindex(steps)
-        laid[list(first.entity)] = part[list(first.entity)].iloc[0].to_list()
+        laid[list(spec.entity)] = part[list(spec.entity)].iloc[0].to_list()
         parts.append(laid.assign(_series=name).rename_axis("_step").reset_index())
     return pd.concat(parts, ignore_index=True).astype({"_series": "string"}) if parts else frame
