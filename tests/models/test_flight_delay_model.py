@@ -285,12 +285,15 @@ FLOOR = {
 }  # fmt: skip
 ALLOWED = 0.0
 
+# One of each season, the hardest among them: each takes as long as a demo.
+MONTHS = (2, 6, 9, 12)
 EACH_MONTH = """
 import json
+import sys
 from contender.bench.chain import Chain
 from contender.core.interval import Interval
 from flight_delay import dag
-for month in range(2, 13):
+for month in map(int, sys.argv[1:]):
     chain = Chain(Interval.parse(f"2013-{month:02d}"), 3, f"month-{month}")
     verdict = chain.run(dag.train)
     auc = chain.returned["gate.measure"]["challenger"]["auc"]["value"]
@@ -300,7 +303,7 @@ for month in range(2, 13):
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
-def test_model_auc_of_each_month_is_at_least_the_floor(backends: dict[str, str], tmp_path: Path) -> None:
+def test_model_auc_of_a_month_of_each_season_is_at_least_the_floor(backends: dict[str, str], tmp_path: Path) -> None:
     own = {name: value for name, value in backends.items() if not name.startswith("CONTENDER_")}
     env = {
         **os.environ, **own, "CONTENDER_HOME": str(tmp_path), "AIRFLOW_HOME": str(tmp_path / "airflow"),
@@ -308,14 +311,15 @@ def test_model_auc_of_each_month_is_at_least_the_floor(backends: dict[str, str],
         "PYTHONPATH": os.pathsep.join(map(str, (CHECKOUT, CHECKOUT / "plugins", CHECKOUT / "dags"))),
     }  # fmt: skip
     done = subprocess.run(
-        [sys.executable, "-c", EACH_MONTH], env=env, capture_output=True, text=True, check=False, timeout=3500
-    )
+        [sys.executable, "-c", EACH_MONTH, *map(str, MONTHS)],
+        env=env, capture_output=True, text=True, check=False, timeout=3500,
+    )  # fmt: skip
     assert done.returncode == 0, done.stderr[-2000:]
     results = [
         json.loads(line.removeprefix("RESULT ")) for line in done.stdout.splitlines() if line.startswith("RESULT")
     ]
     found = {month: auc for month, _, auc in results}
-    assert found.keys() == FLOOR.keys()
+    assert tuple(found) == MONTHS
     below = {month: round(auc, 4) for month, auc in found.items() if auc < FLOOR[month] - ALLOWED}
     assert below == {}, found
     assert results[0][1] == "promote"
