@@ -52,7 +52,9 @@ SPEC = ModelSpec(
     ),
     label="departures",
     # Seen from the hour that is asked about: a day, two and three days, a week and two weeks before are its own hour.
-    panel=Panel(step="hour", entity=("origin",), horizon=24, lags=(1, 2, 25, 49, 145, 313), means=(24, 168), season=168),
+    panel=Panel(
+        step="hour", entity=("origin",), horizon=24, lags=(1, 2, 25, 49, 145, 313), means=(24, 168), season=168
+    ),
     # Each question is asked a day before its hour, hence the gap; the longest lag reaches 14 days back.
     windows=Windows(history_days=365, holdout_starts_after_days=14, gap_hours=24, lookback_days=15),
     # Three weeks of backtest: in February 2013 the oldest begins on the 23rd of January, when all lags have values.

@@ -19,7 +19,7 @@ from contender.core.model_code import module_of
 from contender.core.settings import CHECKOUT, settings
 
 FEBRUARY = Interval.parse("2013-02")
-DAG = '''
+DAG = """
 from datetime import UTC, datetime
 from contender.core.spec import Column, ModelSpec, Table, View, Windows
 from contender.factory import model_dags
@@ -31,8 +31,8 @@ SPEC = ModelSpec(
     label="late", windows=Windows(history_days=40, holdout_starts_after_days=14, gap_hours=0, lookback_days=3),
 )
 train, score, deploy = model_dags(SPEC, doc=None, file=__file__)
-'''
-OWNER = '''
+"""
+OWNER = """
 import pandas as pd
 
 FACTOR = 1.0
@@ -52,8 +52,8 @@ def estimator(parameters, *, numbers, categories, seed):
 
 def search_space():
     return {}
-'''
-SHARER = '''
+"""
+SHARER = """
 from shop.model import FACTOR
 
 def estimator(parameters, *, numbers, categories, seed):
@@ -61,7 +61,7 @@ def estimator(parameters, *, numbers, categories, seed):
 
 def search_space():
     return {}
-'''
+"""
 COUNTED = {"type": "expect_table_row_count_to_be_between", "severity": "critical", "meta": {"reason": "made so"}}
 
 
