@@ -2,16 +2,16 @@
 
 **Purpose.** Asked at each full hour, for each airport of New York, about the hour that begins 23 hours later.
 
-**Inputs.** The table `flights` of `flight_delay`, its owner, and nothing else: a flight counts in the hour in which it left,
-a cancelled one in none, and a row that the owner's suite quarantines is not in the table.
+**Inputs.** The table `flights` of `flight_delay`, its owner, and nothing else: a flight counts in the hour in which it
+left, a cancelled one in none, and a row that the owner's suite quarantines is not in the table.
 
 **Outputs.** A version in the model registry, a verdict in the decision log and, where it is `promote`, a release
 with its image and the asset `champion/origin_departures`, which starts the deployment.
 
-**What is normal.** 0 departures in the hours of the night, 20 to 38 in the busiest. The naive forecast is the same hour of the
-week before; in the week after the clocks change it is an hour off. `reject` in February 2013, as the storm of the 8th is in
-the naive forecasts of two days of the holdout and makes the interval wide; `promote` in June. January 2013 cannot be trained on: the oldest of the
-folds that the trials are scored on has no row before it, and its `train.trial` says so.
+**What is normal.** 0 departures in the hours of the night, 20 to 38 in the busiest. The naive forecast is the same hour
+of the week before; in the week after the clocks change it is an hour off. `reject` in February 2013, whose holdout is
+too short to show an improvement over the naive forecast; `promote` in June. January 2013 cannot be trained on: the
+oldest of the folds that the trials are scored on has no row before it, and its `train.trial` says so.
 
 **When to worry.** A failed `data.validate`: the source changed. A failed `gate.measure`: the gate failed its own test.
 `reject`: the challenger is worse than the champion, has a leak, or its image is over a budget; the *Decision report* of

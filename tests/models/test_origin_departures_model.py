@@ -144,5 +144,5 @@ def test_backtest_whose_oldest_fold_lacks_a_lag_is_refused_with_its_name(split: 
     begins = train.newest_from(split[0], SPEC, 2)
     early = split[0]["due_at"] < begins
     rows = split[0].assign(lag_313=split[0]["lag_313"].mask(early))
-    with pytest.raises(NoValues, match="rows known before fold 3 of 3.*got: none of lag_313 in .*shorter lags"):
+    with pytest.raises(NoValues, match=r"rows known before fold 3 of 3.*got: none of lag_313 in .*shorter lags"):
         train.trial_score(model.estimator, {"max_iter": 5}, rows, SPEC)
