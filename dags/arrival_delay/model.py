@@ -37,8 +37,8 @@ def estimator(parameters: dict[str, Any], *, numbers: list[str], categories: lis
     return boosting.regressor(DEFAULTS | parameters, numbers=numbers, categories=categories, seed=seed)
 
 
-# The gate decides by the mean absolute error, which the median makes least. Whether trees find it better by its own loss
-# or by the squared one is for the trials to say, on days of the training window.
+# The gate decides by the mean absolute error, which the median makes least. Whether trees find it better by its own
+# loss or by the squared one is for the trials to say, on days of the training window.
 DEFAULTS = {
     "loss": "absolute_error", "learning_rate": 0.05, "max_iter": 200, "max_leaf_nodes": 31, "min_samples_leaf": 200,
     "l2_regularization": 10.0,

@@ -318,9 +318,7 @@ def examples(tables: dict[str, pd.DataFrame], window: Interval, known_by: Interv
     return examples_with(tables, window, known_by, label="late")
 
 
-def examples_with(
-    tables: dict[str, pd.DataFrame], window: Interval, known_by: Interval, *, label: str
-) -> pd.DataFrame:
+def examples_with(tables: dict[str, pd.DataFrame], window: Interval, known_by: Interval, *, label: str) -> pd.DataFrame:
     """The same with another label that is observed when a flight lands: `late`, or `arr_delay` in minutes."""
     flights = flights_with_times(tables)
     due = flights["scheduled_departure"]

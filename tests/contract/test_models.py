@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -16,11 +17,18 @@ from contender.adapters.features import Features
 from contender.client.served import example_request
 from contender.core import naming
 from contender.core.settings import CHECKOUT, settings
+from contender.core.sharing import owners_of
 from contender.core.spec import ModelSpec
 from contender.stages.defaults.functions import functions_of
 from tests.conftest import applied
 
 MODELS = sorted(path.parent.name for path in (CHECKOUT / "dags").glob("*/dag.py") if path.parent.name != "templates")
+
+
+def declared(name: str) -> ModelSpec:
+    found = importlib.import_module(f"{name}.dag").SPEC
+    assert isinstance(found, ModelSpec)
+    return found
 
 
 @pytest.fixture(params=MODELS)
@@ -30,9 +38,7 @@ def name(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def spec(name: str) -> ModelSpec:
-    found = importlib.import_module(f"{name}.dag").SPEC
-    assert isinstance(found, ModelSpec)
-    return found
+    return declared(name)
 
 
 def test_there_are_models() -> None:
@@ -43,7 +49,7 @@ def test_model_has_one_stem_everywhere(name: str, spec: ModelSpec) -> None:
     assert spec.name == name
     for place in (f"dags/{name}/model.py", f"expectations/{name}"):
         assert (CHECKOUT / place).exists(), place
-    assert (CHECKOUT / f"feature_repo/{name}.py").exists() == bool(spec.views)
+    assert (CHECKOUT / f"feature_repo/{name}.py").exists() == any(view.owner is None for view in spec.views)
     assert list((CHECKOUT / "tests" / "models").glob(f"test_{name}_*.py"))
 
 
@@ -55,8 +61,7 @@ def test_model_file_is_thin(name: str) -> None:
 
 def test_model_has_a_suite_for_each_table_view_and_result(name: str, spec: ModelSpec) -> None:
     names = {
-        *(table.name for table in spec.tables),
-        *(view.name for view in spec.views),
+        *(part.name for part in (*spec.tables, *spec.views) if part.owner is None),
         "training_set",
         "scoring_set",
         "predictions",
@@ -67,13 +72,19 @@ def test_model_has_a_suite_for_each_table_view_and_result(name: str, spec: Model
         assert load_suite(path).name == path.stem
 
 
+def test_model_shares_what_its_owners_have(spec: ModelSpec) -> None:
+    found = owners_of(spec, {name: partial(declared, name) for name in MODELS})
+    assert tuple(found) == spec.owners()
+
+
 def test_model_views_are_defined_with_the_columns_the_spec_names(spec: ModelSpec, tmp_path: Path) -> None:
     own = {
         "CONTENDER_FEAST_REGISTRY": f"sqlite:///{tmp_path / 'registry.db'}",
         "CONTENDER_ONLINE_STORE": str(tmp_path / "online.db"),
     }
     with applied(own):
-        views = Features(settings()).definitions(spec.name, [view.name for view in spec.views])
+        store = Features(settings())
+        views = [view for part in spec.views for view in store.definitions(part.owner or spec.name, [part.name])]
     for view in views:
         named = {column.name for column in spec.columns if column.source == view.name}
         assert named == {field.name for field in view.features}, view.name
@@ -109,14 +120,15 @@ def test_model_request_gives_the_columns_and_keys_that_the_spec_needs(name: str,
     example = example_request(name, datetime(2013, 7, 1, tzinfo=UTC))
     assert example is not None
     requested = {column.name for column in spec.columns if column.source == "request"}
-    if not spec.views and not (CHECKOUT / "dags" / name / "request.py").exists():
+    asked = next((of for of in (name, *spec.owners()) if (CHECKOUT / "dags" / of / "request.py").exists()), None)
+    if not spec.views and asked is None:
         assert set(example) == requested
         return
-    request = importlib.import_module(f"{name}.request")
+    request = importlib.import_module(f"{asked}.request")
     when, keys, values = request.resolve(msgspec.convert(example, request.Request))
     assert when.tzinfo is UTC
     assert set(values) == requested
-    repo = importlib.import_module(f"feature_repo.{name}")
-    entities = [item for item in vars(repo).values() if isinstance(item, Entity)]
-    used = {entity for view in spec.views for entity in getattr(repo, view.name).entities}
+    repos = {view.name: importlib.import_module(f"feature_repo.{view.owner or name}") for view in spec.views}
+    entities = [item for repo in repos.values() for item in vars(repo).values() if isinstance(item, Entity)]
+    used = {entity for view, repo in repos.items() for entity in getattr(repo, view).entities}
     assert set(keys) == {item.join_key for item in entities if item.name in used}

@@ -192,7 +192,7 @@ def test_write_overtaken_at_each_attempt_says_that_the_table_is_contended(
 
     monkeypatch.setattr(lake, "_created", overtaken)
     monkeypatch.setattr("contender.adapters.lake.PAUSE_SECONDS", 0)
-    with pytest.raises(TableContended, match="table 2013-01.*expected: one of 8 commits"):
+    with pytest.raises(TableContended, match=r"table 2013-01.*expected: one of 8 commits"):
         write(lake, rows("2013-01-06"), JANUARY)
     assert len(times) == ATTEMPTS
     assert lake.read("table")["at"].dt.day.tolist() == [10 + ATTEMPTS - 1]

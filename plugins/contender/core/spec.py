@@ -185,8 +185,6 @@ class ModelSpec(Declared):
             if moment is not None and moment != moment.astimezone(UTC).replace(day=1, hour=0, minute=0, second=0):
                 raise ValueError(f"{name} {moment} is not the first moment of a month, UTC")
         of_the_gate = (f"gate: {misfit}" for misfit in self.gate.misfits(self.task))
-        if self.name in self.owners():
-            raise ValueError(f"{self.name!r} owns what it declares without an owner: leave owner={self.name!r} out")
         if misfits := [*self._misfits_of_the_task(), *of_the_gate]:
             raise ValueError("; ".join(misfits))
         if problem := self.windows.misfit(self.schedule):
@@ -194,8 +192,10 @@ class ModelSpec(Declared):
         return self
 
     def _misfits_of_the_task(self) -> list[str]:
-        """What is declared that a model of this task cannot have, or lacks."""
+        """What is declared that this model, or any of this task, cannot have, or lacks."""
         found, count = [], len(self.classes)
+        if self.name in self.owners():
+            found.append(f"{self.name!r} owns what it declares without an owner: leave owner={self.name!r} out")
         if len(set(self.classes)) < count:
             found.append(f"classes must differ; got {', '.join(self.classes)}")
         if self.task == "multiclass" and count < MULTICLASS_FROM:
@@ -212,7 +212,8 @@ class ModelSpec(Declared):
 
     def owners(self) -> tuple[str, ...]:
         """Names of the other models whose tables or views this one shares."""
-        return tuple(sorted({part.owner for part in (*self.tables, *self.views) if part.owner}))
+        named = [*(table.owner for table in self.tables), *(view.owner for view in self.views)]
+        return tuple(sorted({owner for owner in named if owner}))
 
     @property
     def entity(self) -> tuple[str, ...]:

@@ -63,7 +63,10 @@ class FeaturesBuild(ModelOperator):
         snapshots = [lake.snapshot(view.name, time=naming.EVENT_TIME, interval=interval) for view in self.spec.views]
         for snapshot in snapshots:
             self.log.info("%s: %d rows, version %d", snapshot.table, snapshot.rows, snapshot.version)
-        return {"snapshots": [item.facts() for item in snapshots], "months": sorted({str(month.interval) for month in built})}
+        return {
+            "snapshots": [item.facts() for item in snapshots],
+            "months": sorted({str(month.interval) for month in built}),
+        }
 
     def _compute(self, lake: Any, maker: ModelSpec, interval: Interval, *, force: bool) -> list[Built]:
         """The months of the training window that must be computed: the interval's own, and those not up to date."""
