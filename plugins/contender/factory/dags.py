@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from airflow.providers.standard.operators.empty import EmptyOperator
-from airflow.sdk import DAG, Asset, Label, Param, ParamsDict, TaskGroup, TriggerRule, XComArg
+from airflow.sdk import DAG, Asset, Label, Param, TaskGroup, TriggerRule, XComArg
+from airflow.sdk.definitions.param import ParamsDict
 
 from contender.core import naming
 from contender.core.errors import SpecError
