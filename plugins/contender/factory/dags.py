@@ -64,7 +64,8 @@ def _lean(dag: DAG) -> DAG:
     and three times the room, at each parse.
     """
     for task in dag.tasks:
-        task.params = ParamsDict.filter_params_by_source(task.params, source="task")
+        if isinstance(task.params, ParamsDict):  # a mapped task has none of its own
+            task.params = ParamsDict.filter_params_by_source(task.params, source="task")
     return dag
 
 
