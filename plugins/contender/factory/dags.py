@@ -13,6 +13,7 @@ from contender.core.errors import SpecError
 from contender.core.markdown import plain
 from contender.core.spec import ModelSpec
 from contender.factory.retries import RETRIES
+from contender.factory.task_settings import apply_settings
 from contender.operators.approval import BODY, SUBJECT
 from contender.operators.data import DataLoad, DataValidate
 from contender.operators.deploy import DeployServe
@@ -53,7 +54,10 @@ def model_dags(spec: ModelSpec, doc: str | None, file: str | None = None) -> tup
             got=repr(spec.name),
             next_step="give both the same name; it is the stem of everything that belongs to the model",
         )
-    return _train(spec, doc), _score(spec, doc), _deploy(spec, doc)
+    made = _train(spec, doc), _score(spec, doc), _deploy(spec, doc)
+    for dag in made:
+        apply_settings(dag, spec)
+    return made
 
 
 def _dag(spec: ModelSpec, purpose: str, doc: str | None, schedule: Any = None, **arguments: Any) -> DAG:
