@@ -13,9 +13,24 @@ from contender.core.panel import Panel
 from contender.core.planted import Planted
 from contender.core.policy import GatePolicy, Identifier, Task
 from contender.core.source import ColumnType, Source
+from contender.core.task_settings import Limits, TaskSettings, unknown_tasks
 from contender.core.windows import Shares, Split, Windows
 
-__all__ = ["Column", "ModelSpec", "Panel", "Planted", "Shares", "Source", "Split", "Table", "Tuning", "View", "Windows"]
+__all__ = [
+    "Column",
+    "Limits",
+    "ModelSpec",
+    "Panel",
+    "Planted",
+    "Shares",
+    "Source",
+    "Split",
+    "Table",
+    "TaskSettings",
+    "Tuning",
+    "View",
+    "Windows",
+]
 
 
 ROW = "row"  # the column of row numbers, where a source has no key of its own
@@ -135,6 +150,8 @@ class ModelSpec(Declared):
         panel: How the features of a forecast follow from the past of its own series.
         planted: For a model without labels: anomalies that are planted, the label being whether a row is one.
         tuning, gate: See their classes.
+        limits: What the model may take of what all models share.
+        tasks: How single tasks are run, by task id, e.g. `train.trial`.
         seed: Seed of everything random.
     """
 
@@ -158,6 +175,8 @@ class ModelSpec(Declared):
     planted: Planted | None = None
     tuning: Tuning = Tuning()
     gate: GatePolicy = GatePolicy()
+    limits: Limits = Limits()
+    tasks: dict[str, TaskSettings] = Field(default_factory=dict)
     seed: int = Field(default=0, ge=0, lt=2**32)
 
     @model_validator(mode="before")
@@ -185,7 +204,7 @@ class ModelSpec(Declared):
             if moment is not None and moment != moment.astimezone(UTC).replace(day=1, hour=0, minute=0, second=0):
                 raise ValueError(f"{name} {moment} is not the first moment of a month, UTC")
         of_the_gate = (f"gate: {misfit}" for misfit in self.gate.misfits(self.task))
-        if misfits := [*self._misfits_of_the_task(), *of_the_gate]:
+        if misfits := [*self._misfits_of_the_task(), *of_the_gate, *unknown_tasks(self.tasks)]:
             raise ValueError("; ".join(misfits))
         if problem := self.windows.misfit(self.schedule):
             raise ValueError(problem)

@@ -80,10 +80,13 @@ def _airflow_places(home: Path, ports: Ports, models: Path) -> dict[str, str]:
 
 
 def _airflow_tuning() -> dict[str, str]:
+    parallelism = min(8, max(4, os.cpu_count() or 4))
     return {
         "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-        "AIRFLOW__CORE__PARALLELISM": str(min(8, max(4, os.cpu_count() or 4))),
+        "AIRFLOW__CORE__PARALLELISM": str(parallelism),
+        # One model's trials leave another model a slot.
+        "AIRFLOW__CORE__MAX_ACTIVE_TASKS_PER_DAG": str(parallelism - 1),
         "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "True",
         # Tasks inherit the imports of `preload.py` through the fork; Python 3.14 would not fork of itself.
         "AIRFLOW__CORE__MP_START_METHOD": "fork",

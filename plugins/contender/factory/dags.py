@@ -7,13 +7,13 @@ from typing import Any
 
 from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import DAG, Asset, Label, Param, TaskGroup, TriggerRule, XComArg
-from airflow.sdk.definitions.param import ParamsDict
 
 from contender.core import naming
 from contender.core.errors import SpecError
 from contender.core.markdown import plain
 from contender.core.spec import ModelSpec
 from contender.factory.retries import RETRIES
+from contender.factory.task_settings import apply_settings, drop_copies_of_parameters, place_in_the_queue
 from contender.operators.approval import BODY, SUBJECT
 from contender.operators.data import DataLoad, DataValidate
 from contender.operators.deploy import DeployServe
@@ -54,19 +54,11 @@ def model_dags(spec: ModelSpec, doc: str | None, file: str | None = None) -> tup
             got=repr(spec.name),
             next_step="give both the same name; it is the stem of everything that belongs to the model",
         )
-    return _lean(_train(spec, doc)), _lean(_score(spec, doc)), _lean(_deploy(spec, doc))
-
-
-def _lean(dag: DAG) -> DAG:
-    """The DAG without the copy of its parameters that Airflow adds to each task.
-
-    A task meets them all the same when it runs. With a copy in each of them a DAG takes three times as long to store,
-    and three times the room, at each parse.
-    """
-    for task in dag.tasks:
-        if isinstance(task.params, ParamsDict):  # a mapped task has none of its own
-            task.params = ParamsDict.filter_params_by_source(task.params, source="task")
-    return dag
+    made = _train(spec, doc), _score(spec, doc), _deploy(spec, doc)
+    for dag in made:
+        drop_copies_of_parameters(dag)
+        apply_settings(dag, spec)
+    return made
 
 
 def _dag(spec: ModelSpec, purpose: str, doc: str | None, schedule: Any = None, **arguments: Any) -> DAG:
@@ -79,8 +71,9 @@ def _dag(spec: ModelSpec, purpose: str, doc: str | None, schedule: Any = None, *
         catchup=False,
         max_active_runs=1,
         tags=[spec.name, purpose],
-        default_args={"owner": spec.owner, **RETRIES},
+        default_args={"owner": spec.owner, **RETRIES, **place_in_the_queue(spec.limits)},
         **arguments,
+        **({"max_active_tasks": spec.limits.active_tasks} if spec.limits.active_tasks else {}),
     )
 
 

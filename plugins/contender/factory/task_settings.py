@@ -1,0 +1,47 @@
+"""What a spec says of how its tasks are run, given to the tasks of a DAG."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from airflow.sdk import DAG, WeightRule
+from airflow.sdk.definitions.mappedoperator import MappedOperator
+from airflow.sdk.definitions.param import ParamsDict
+
+from contender.core.spec import Limits, ModelSpec
+
+
+def place_in_the_queue(limits: Limits) -> dict[str, Any]:
+    """The pool and the priority of a model's tasks, as arguments of each.
+
+    By Airflow's default a task also has the weight of all that come after it, so that the first tasks of many models
+    would go before the last ones of any; here the model's priority alone decides, and then the age of the run.
+    """
+    return {"pool": limits.pool, "priority_weight": limits.priority, "weight_rule": WeightRule.ABSOLUTE}
+
+
+def drop_copies_of_parameters(dag: DAG) -> None:
+    """Take from each task the copy of the DAG's parameters that Airflow adds to it.
+
+    A task meets them all the same when it runs. With a copy in each of them a DAG takes three times as long to store,
+    and three times the room, at each parse.
+    """
+    for task in dag.tasks:
+        if isinstance(task.params, ParamsDict):  # a mapped task has none of its own
+            task.params = ParamsDict.filter_params_by_source(task.params, source="task")
+
+
+def apply_settings(dag: DAG, spec: ModelSpec) -> None:
+    """Give each task what `spec.tasks` says of it; a mapped task hands it on to its instances."""
+    for task in dag.tasks:
+        if task.task_id not in spec.tasks:
+            continue
+        found = spec.tasks[task.task_id].model_dump(exclude_none=True)
+        if minutes := found.pop("execution_timeout_minutes", None):
+            found["execution_timeout"] = timedelta(minutes=minutes)
+        if isinstance(task, MappedOperator):
+            task.partial_kwargs.update(found)
+        else:
+            for name, value in found.items():
+                setattr(task, name, value)
