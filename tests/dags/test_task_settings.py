@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from airflow.sdk import WeightRule
 
 from contender.core.errors import SpecError
 from contender.core.spec import Limits, ModelSpec, TaskSettings
@@ -54,8 +55,8 @@ def test_limits_of_a_model_arrive_on_its_dags_and_all_their_tasks() -> None:
     limits = Limits(active_tasks=2, pool="gpu", priority=9)
     for dag in model_dags(ModelSpec(**(dict(SPEC) | {"limits": limits})), doc=None):
         assert dag.max_active_tasks == 2
-        assert {(task.pool, task.priority_weight, str(task.weight_rule)) for task in dag.tasks} == {
-            ("gpu", 9, "absolute")
+        assert {(task.pool, task.priority_weight, task.weight_rule) for task in dag.tasks} == {
+            ("gpu", 9, WeightRule.ABSOLUTE)
         }
 
 
