@@ -62,6 +62,8 @@ def model_dags(spec: ModelSpec, doc: str | None, file: str | None = None) -> tup
 
 
 def _dag(spec: ModelSpec, purpose: str, doc: str | None, schedule: Any = None, **arguments: Any) -> DAG:
+    if spec.limits.active_tasks is not None:
+        arguments["max_active_tasks"] = spec.limits.active_tasks
     return DAG(
         dag_id=f"{spec.name}_{purpose}",
         description=spec.title,
@@ -73,7 +75,6 @@ def _dag(spec: ModelSpec, purpose: str, doc: str | None, schedule: Any = None, *
         tags=[spec.name, purpose],
         default_args={"owner": spec.owner, **RETRIES, **place_in_the_queue(spec.limits)},
         **arguments,
-        **({"max_active_tasks": spec.limits.active_tasks} if spec.limits.active_tasks else {}),
     )
 
 
