@@ -31,7 +31,7 @@ from contender.embedded import processes
 
 COMMAND = "python -m contender.bench.scale"
 COUNTS, DAGS_OF_A_MODEL = (1, 50, 500), 3
-PASSES, RUNS, REPARSES = 3, 4, 5
+PASSES, RUNS, REPARSES = 2, 4, 5
 REPARSE = """
 import json, sys, time
 from pathlib import Path

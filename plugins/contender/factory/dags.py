@@ -7,13 +7,14 @@ from typing import Any
 
 from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import DAG, Asset, Label, Param, TaskGroup, TriggerRule, XComArg
+from airflow.sdk.definitions.param import ParamsDict
 
 from contender.core import naming
 from contender.core.errors import SpecError
 from contender.core.markdown import plain
 from contender.core.spec import ModelSpec
 from contender.factory.retries import RETRIES
-from contender.factory.task_settings import apply_settings, drop_copies_of_parameters, place_in_the_queue
+from contender.factory.task_settings import apply_settings, place_in_the_queue
 from contender.operators.approval import BODY, SUBJECT
 from contender.operators.data import DataLoad, DataValidate
 from contender.operators.deploy import DeployServe
@@ -22,7 +23,7 @@ from contender.operators.gate import EVIDENCE, VERDICT, GateDecide, GateMeasure,
 from contender.operators.image import SKIPPED, ImageBuild, ImageProve
 from contender.operators.promote import PromoteApprove, PromoteRelease
 from contender.operators.score import ScoreInterval
-from contender.operators.timetable import IntervalsWithData
+from contender.operators.timetable import intervals_with_data
 from contender.operators.train import TrainAssemble, TrainFit, TrainPlan, TrainTrial
 
 # Whole months: one, or the firsts of two.
@@ -56,7 +57,6 @@ def model_dags(spec: ModelSpec, doc: str | None, file: str | None = None) -> tup
         )
     made = _train(spec, doc), _score(spec, doc), _deploy(spec, doc)
     for dag in made:
-        drop_copies_of_parameters(dag)
         apply_settings(dag, spec)
     return made
 
@@ -69,13 +69,17 @@ def _dag(spec: ModelSpec, purpose: str, doc: str | None, schedule: Any = None, *
         description=spec.title,
         doc_md=doc,
         start_date=spec.data_from,
-        schedule=schedule or IntervalsWithData(spec.schedule, until=spec.data_until),
+        schedule=schedule or intervals_with_data(spec.schedule, spec.data_until),
         catchup=False,
         max_active_runs=1,
         tags=[spec.name, purpose],
         default_args={"owner": spec.owner, **RETRIES, **place_in_the_queue(spec.limits)},
         **arguments,
     )
+
+
+# A DAG is given its parameters once its tasks are made. Airflow would put a copy of them into each task, which meets
+# them all the same when it runs; with the copies a DAG takes three times as long to store at each parse.
 
 
 def _interval_param(spec: ModelSpec) -> Param:
@@ -108,9 +112,7 @@ def _train(spec: ModelSpec, doc: str | None) -> DAG:
         "override": override_param(),
     }  # fmt: skip
     filters = {"plain": plain}  # for what people wrote, in the request for approval
-    with _dag(
-        spec, "train", doc, params=params, render_template_as_native_obj=True, user_defined_filters=filters
-    ) as dag:
+    with _dag(spec, "train", doc, render_template_as_native_obj=True, user_defined_filters=filters) as dag:
         with TaskGroup("data", tooltip="Validate what the source delivers, then load what passed"):
             validate = DataValidate(task_id="validate", spec=spec, **ONE_AT_A_TIME)
             load = DataLoad(task_id="load", spec=spec, **ONE_AT_A_TIME, validated=validate.output)
@@ -156,6 +158,7 @@ def _train(spec: ModelSpec, doc: str | None) -> DAG:
         for verdict in asked:
             verdict >> approve
         approve >> release
+    dag.params = ParamsDict(params)
     return dag
 
 
@@ -165,12 +168,12 @@ def _optional(task: Any, key: str = "return_value") -> str:
 
 
 def _score(spec: ModelSpec, doc: str | None) -> DAG:
-    params = {"interval": _interval_param(spec)}
     with (
-        _dag(spec, "score", doc, params=params, render_template_as_native_obj=True) as dag,
+        _dag(spec, "score", doc, render_template_as_native_obj=True) as dag,
         TaskGroup("score", tooltip="The champion's predictions for the interval"),
     ):
         ScoreInterval(task_id="predict", spec=spec, inlets=[Asset(naming.asset_name(spec.name))])
+    dag.params = ParamsDict({"interval": _interval_param(spec)})
     return dag
 
 

@@ -7,7 +7,6 @@ from typing import Any
 
 from airflow.sdk import DAG, WeightRule
 from airflow.sdk.definitions.mappedoperator import MappedOperator
-from airflow.sdk.definitions.param import ParamsDict
 
 from contender.core.spec import Limits, ModelSpec
 
@@ -19,17 +18,6 @@ def place_in_the_queue(limits: Limits) -> dict[str, Any]:
     would go before the last ones of any; here the model's priority alone decides, and then the age of the run.
     """
     return {"pool": limits.pool, "priority_weight": limits.priority, "weight_rule": WeightRule.ABSOLUTE}
-
-
-def drop_copies_of_parameters(dag: DAG) -> None:
-    """Take from each task the copy of the DAG's parameters that Airflow adds to it.
-
-    A task meets them all the same when it runs. With a copy in each of them a DAG takes three times as long to store,
-    and three times the room, at each parse.
-    """
-    for task in dag.tasks:
-        if isinstance(task.params, ParamsDict):  # a mapped task has none of its own
-            task.params = ParamsDict.filter_params_by_source(task.params, source="task")
 
 
 def apply_settings(dag: DAG, spec: ModelSpec) -> None:

@@ -18,7 +18,7 @@ from contender.core.settings import Settings, settings
 from contender.core.sharing import owners_of
 from contender.core.spec import ModelSpec
 from contender.core.windows import Shares
-from contender.operators.timetable import IntervalsWithData
+from contender.operators.timetable import intervals_with_data
 
 if TYPE_CHECKING:
     from contender.stages.defaults.functions import ModelFunctions
@@ -137,7 +137,7 @@ def run_interval(context: Context, spec: ModelSpec) -> Interval:
             got="a run without a data interval",
             next_step="trigger it with the parameter interval, e.g. 2013-06",
         )
-    timetable = IntervalsWithData(spec.schedule, until=spec.data_until)
+    timetable = intervals_with_data(spec.schedule, spec.data_until)
     newest = timetable.infer_manual_data_interval(run_after=instance(spec.data_until))
     return Interval(start=newest.start, end=newest.end)
 
