@@ -69,6 +69,9 @@ class Fork:
 
 @pytest.fixture
 def fork(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Fork]:
+    from airflow.plugins_manager import ensure_plugins_loaded
+
+    ensure_plugins_loaded()  # as in the DAG processor, before any file is read
     monkeypatch.setenv("AIRFLOW_HOME", str(tmp_path / "airflow"))
     monkeypatch.setenv(SETTING, CALLABLE)
     made = Fork(tmp_path / "dags")
@@ -147,6 +150,15 @@ def test_model_that_ends_the_process_is_left_to_itself_until_it_is_changed(fork:
     fork.edit(model, "os._exit(7)\n", "")
     assert set(fork.parse().dags) == fork.dags
     assert fork.listed() == [TOGETHER]
+
+
+def test_model_that_never_ends_is_left_out_in_time(fork: Fork, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW__CORE__DAGBAG_IMPORT_TIMEOUT", "3")
+    model = fork.models[7]
+    fork.edit(model, "SPEC = ModelSpec(", "import time\ntime.sleep(60)\nSPEC = ModelSpec(")
+    assert set(fork.parse().dags) == fork.dags - fork.of(model)
+    assert fork.listed() == sorted([TOGETHER, f"{model}/dag.py"])
+    assert "import timeout" in fork.errors(f"{model}/dag.py")
 
 
 def test_model_that_another_process_is_just_reading_is_not_taken_for_dead(fork: Fork) -> None:
