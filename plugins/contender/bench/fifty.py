@@ -68,15 +68,15 @@ def _fork(fork: Path) -> list[str]:
         shutil.copytree(CHECKOUT / part, fork / part, ignore=shutil.ignore_patterns("__pycache__"))
     for file in ("dags/all_models.py", "dags/.airflowignore"):
         shutil.copy(CHECKOUT / file, fork / file)
-    for part in ("data", "expectations", "tests/models"):
-        (fork / part).mkdir(parents=True)
+    for part in (fork / "expectations", fork / "tests" / "models", fork.parent / "data"):
+        part.mkdir(parents=True)
     names = []
     for number, (template, (table, asked)) in zip(range(MODELS), cycle(TABLES.items()), strict=False):
         names.append(f"{template}_{number:02}")
         rows = table()
         if template != "forecasting":  # whose series have no gaps
             rows = rows.sample(frac=SHARE, random_state=number)
-        data = fork / "data" / f"{names[-1]}.csv"
+        data = fork.parent / "data" / f"{names[-1]}.csv"  # outside the fork, so that its path is written whole
         rows.to_csv(data, index=False)
         given = Asked(name=names[-1], template=template, data=str(data), **asked)
         make(given, fork, datetime(2026, 1, 1, tzinfo=UTC), lambda _: None)

@@ -1,0 +1,87 @@
+"""The examples of docs/compose.md, run."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from contender.bench.fleet import environment_of
+from contender.bench.tables import TABLES
+from contender.core.settings import CHECKOUT
+from contender.core.spec import ModelSpec
+from contender.factory import model_dags
+from contender.scaffold.make import make
+from contender.scaffold.request import Asked
+from contender.stages import train
+from tests.integration.live import NO_ENGINE
+from tests.unit.scaffold.conftest import root  # noqa: F401  fixture
+from tests.unit.test_tasks import COLUMNS, SMALL, rows
+
+PAGE = (CHECKOUT / "docs" / "compose.md").read_text(encoding="utf-8")
+LAST_LINE = "train, score, deploy = model_dags(SPEC, doc=__doc__, file=__file__)\n"
+
+
+def block(containing: str) -> str:
+    """The one Python block of the page with a text in it."""
+    (found,) = [part.split("```")[0] for part in PAGE.split("```python\n")[1:] if containing in part.split("```")[0]]
+    return found
+
+
+def run(code: str) -> dict[str, Any]:
+    """What a block leaves behind, by name."""
+    names: dict[str, Any] = {}
+    exec(compile(code, "docs/compose.md", "exec"), names)  # noqa: S102  our own page's
+    return names
+
+
+@pytest.mark.slow
+def test_validate_and_train_only_ends_in_a_registered_challenger(root: Path, tmp_path: Path) -> None:  # noqa: F811
+    table, asked = TABLES["classification"]
+    data = tmp_path / "rows.csv"
+    table().to_csv(data, index=False)
+    given = Asked(name="mine", template="classification", data=str(data), **asked)
+    make(given, root, datetime(2026, 1, 1, tzinfo=UTC), lambda _: None)
+    file = root / "dags" / "mine" / "dag.py"
+    declared = file.read_text()
+    assert declared.endswith(LAST_LINE)
+    file.write_text(declared.removesuffix(LAST_LINE) + block("fit_only"))
+    env = environment_of(tmp_path / "home", root / "dags") | {
+        "CONTENDER_EXPECTATIONS": str(root / "expectations"), "CONTENDER_FEATURE_REPO": str(root / "feature_repo"),
+        "DOCKER_HOST": NO_ENGINE,
+    }  # fmt: skip
+
+    def airflow(*arguments: str) -> str:
+        call = [sys.executable, "-W", "ignore", "-m", "airflow", *arguments]
+        done = subprocess.run(call, env=env, capture_output=True, text=True, check=False, timeout=250)
+        assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
+        return done.stdout + done.stderr
+
+    airflow("db", "migrate")
+    airflow("dags", "reserialize")
+    airflow("dags", "test", "mine_fit")
+    look = "import mlflow; print(mlflow.MlflowClient().get_model_version_by_alias('mine', 'challenger').version)"
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", look], env=env, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "1"
+
+
+def test_ensemble_is_stored_with_the_answers_it_was_fitted_to() -> None:
+    names = run(block("VotingClassifier"))
+    spec = ModelSpec(**(dict(SMALL) | {"views": (), "columns": COLUMNS}))
+    frame = rows(spec)
+    fitted = train.fit(names["estimator"], {"max_iter": 20}, frame, spec)
+    stored = train.store(fitted, frame, spec)
+    assert stored.largest_difference <= train.TOLERANCE
+    assert train.scores(stored.content, train.inputs(frame, spec.columns)).std() > 0
+
+
+def test_settings_of_tasks_reach_those_tasks_alone() -> None:
+    names = run(block("TaskSettings"))
+    tasks = model_dags(ModelSpec(**(dict(SMALL) | {"tasks": names["tasks"]})), doc=None)[0].task_dict
+    assert tasks["train.trial"].executor_config["pod_override"]["spec"]["containers"][0]["name"] == "base"
+    assert [name for name, task in tasks.items() if task.executor_config] == ["train.trial"]
+    assert [name for name, task in tasks.items() if task.queue == "large"] == ["train.fit"]
