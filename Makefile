@@ -25,6 +25,9 @@ $(VENV)/.installed: requirements-dev.txt
 
 install: $(VENV)/.installed ## Create .venv from the lock
 
+extras: install ## Install LightGBM, XGBoost and their ONNX converters on top of the lock
+	@VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv pip install -q --require-hashes -r requirements-extras.txt
+
 DEMO = demo --model $(MODEL) $(if $(INTERVAL),--interval $(INTERVAL))
 ifeq ($(STACK),)
 demo: install ## Start the platform, train MODEL (default flight_delay) on INTERVAL (default the newest of its data), show the result; STACK=compose: in the stack
@@ -114,6 +117,7 @@ lock: install ## Resolve requirements.in and requirements-dev.in anew into the l
 	@rm -f requirements-dev.txt && $(RESOLVE) requirements-dev.in -o requirements-dev.txt
 	@# The platform's lock is the part of the whole that the platform needs: uv keeps the versions it finds there.
 	@cp requirements-dev.txt requirements.txt && $(RESOLVE) requirements.in -o requirements.txt
+	@$(RESOLVE) requirements-extras.in -o requirements-extras.txt
 
-.PHONY: help install demo stop up down logs serve new-model upgrade-check test-model test test-slow test-all check format bench airflow verify-decisions lock
+.PHONY: help install extras demo stop up down logs serve new-model upgrade-check test-model test test-slow test-all check format bench airflow verify-decisions lock
 .PHONY: python

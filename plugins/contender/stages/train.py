@@ -21,6 +21,7 @@ from contender.core.naming import DUE_AT, EVENT_TIME
 from contender.core.policy import Task
 from contender.core.spec import Column, ModelSpec
 from contender.core.windows import Split
+from contender.stages import converters
 from contender.stages.gate.metrics import METRICS
 
 # Float32 scores of two hundred trees differ by about 1e-7 between scikit-learn and ONNX Runtime; of numbers to predict
@@ -253,7 +254,9 @@ def store(model: Estimator, rows: pd.DataFrame, spec: ModelSpec) -> StoredModel:
         # The converter hands booleans to integer fields, which protobuf 7.34 refuses: the lock keeps protobuf below 7.
         warnings.filterwarnings("ignore", message="Field onnx.AttributeProto", category=DeprecationWarning)
         options = {"zipmap": False} if spec.task in ("binary", "multiclass") else None
-        onnx = to_onnx(model, initial_types=types, options=options, target_opset=ONNX_OPSET)
+        others = converters.register(model)
+        opset = {"": ONNX_OPSET} | others if others else ONNX_OPSET
+        onnx = to_onnx(model, initial_types=types, options=options, target_opset=opset)
     # The converter gathers the operator sets in a `set`, whose order differs from process to process.
     onnx.opset_import.sort(key=lambda operators: operators.domain)
     content = onnx.SerializeToString(deterministic=True)

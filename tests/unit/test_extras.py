@@ -1,0 +1,100 @@
+"""Estimators of other libraries with scikit-learn's interface: trained, converted, proven and served as our own are."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from contender.core.spec import ModelSpec
+from contender.serving.service import Service
+from contender.stages import image, train
+from tests.unit.test_tasks import COLUMNS, KINDS, SMALL, rows
+
+ROOT = Path(__file__).parents[2]
+ESTIMATORS = {"lightgbm": ("LGBMClassifier", "LGBMRegressor"), "xgboost": ("XGBClassifier", "XGBRegressor")}
+
+
+def estimator_of_the_page() -> Any:
+    """The `estimator` function that docs/new-model.md shows."""
+    page = (ROOT / "docs" / "new-model.md").read_text(encoding="utf-8")
+    code = next(block for block in page.split("```python\n")[1:] if "LGBMClassifier" in block).split("```")[0]
+    names: dict[str, Any] = {}
+    exec(compile(code, "docs/new-model.md", "exec"), names)
+    return names["estimator"]
+
+
+def require(library: str) -> None:
+    for needed in (library, "onnxmltools"):
+        if importlib.util.find_spec(needed) is None:
+            pytest.skip(f"{needed} is not installed; `make extras` installs it")
+
+
+@pytest.fixture(params=ESTIMATORS)
+def library(request: pytest.FixtureRequest) -> str:
+    require(request.param)
+    if request.param == "xgboost":
+        require("lightgbm")  # which the page's example imports
+    return str(request.param)
+
+
+@pytest.fixture(params=KINDS)
+def spec(request: pytest.FixtureRequest) -> ModelSpec:
+    return ModelSpec(**(dict(SMALL) | {"views": (), "columns": COLUMNS} | KINDS[request.param]))
+
+
+def make(library: str, spec: ModelSpec) -> Any:
+    """The page's estimator, with this library's in the place of LightGBM's classifier."""
+
+    def made(parameters: dict[str, Any], **names: Any) -> Any:
+        pipeline = estimator_of_the_page()({}, **names)
+        module = importlib.import_module(library)
+        classifier, regressor = ESTIMATORS[library]
+        kind = classifier if spec.task in ("binary", "multiclass") else regressor
+        quiet = {"verbose": -1} if library == "lightgbm" else {}
+        own = getattr(module, kind)(
+            **({"n_estimators": 20} | parameters), random_state=names["seed"], n_jobs=1, **quiet
+        )
+        return pipeline.set_params(model=own)
+
+    return made
+
+
+def test_extra_estimator_is_stored_and_served_with_the_answers_it_was_fitted_to(
+    library: str, spec: ModelSpec, tmp_path: Path
+) -> None:
+    frame = rows(spec)
+    fitted = train.fit(make(library, spec), {}, frame, spec)
+    assert type(fitted.steps[-1][1]).__module__.startswith(library)
+    stored = train.store(fitted, frame, spec)
+    columns = [column.model_dump(mode="json") for column in spec.columns]
+    signature = {
+        "model": spec.name, "label": spec.label, "task": spec.task, "classes": spec.classes, "columns": columns,
+        "views": {},
+    }  # fmt: skip
+    (tmp_path / "model.onnx").write_bytes(stored.content)
+    golden = train.golden(stored, frame, spec)
+    for name, content in {"signature": signature, "golden": golden, "about": {"version": "1"}}.items():
+        (tmp_path / f"{name}.json").write_text(json.dumps(content))
+    service = Service(tmp_path, None, "stable")
+    service.ready()
+    asked = image.golden(tmp_path)
+    served = service.predict_raw(json.dumps({"instances": asked.instances}).encode())["predictions"]
+    picked = np.unique(np.linspace(0, len(frame) - 1, num=len(asked.instances)).astype(int))
+    expected = train.answers(fitted, train.inputs(frame.iloc[picked], spec.columns), spec.task)
+    assert len(np.unique(expected)) > 5
+    np.testing.assert_allclose(served, expected, atol=stored.tolerance)
+
+
+def test_page_shows_an_estimator_that_is_stored() -> None:
+    require("lightgbm")
+    spec = ModelSpec(**(dict(SMALL) | {"views": (), "columns": COLUMNS}))
+    frame = rows(spec)
+    fitted = train.fit(estimator_of_the_page(), {"n_estimators": 30}, frame, spec)
+    stored = train.store(fitted, frame, spec)
+    assert stored.largest_difference <= train.TOLERANCE
+    assert train.scores(stored.content, train.inputs(frame, spec.columns)).std() > 0
