@@ -96,6 +96,9 @@ test: install ## Run the tests that need no services (under 10 minutes)
 test-slow: install ## Run the other tests: live platform, browser, Docker engine
 	@$(PYTEST) -m slow tests
 
+test-extras: extras ## Run the tests of models by LightGBM and XGBoost, which it installs
+	@$(BIN)/python -m pytest tests/unit/test_extras.py
+
 test-all: install ## Run every test: also the live platform, the browser and the Docker engine
 	@$(PYTEST) tests
 
@@ -119,5 +122,5 @@ lock: install ## Resolve requirements.in and requirements-dev.in anew into the l
 	@cp requirements-dev.txt requirements.txt && $(RESOLVE) requirements.in -o requirements.txt
 	@$(RESOLVE) requirements-extras.in -o requirements-extras.txt
 
-.PHONY: help install extras demo stop up down logs serve new-model upgrade-check test-model test test-slow test-all check format bench airflow verify-decisions lock
+.PHONY: help install extras demo stop up down logs serve new-model upgrade-check test-model test test-slow test-extras test-all check format bench airflow verify-decisions lock
 .PHONY: python

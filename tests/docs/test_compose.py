@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from contender.bench.fleet import environment_of
 from contender.bench.tables import TABLES
 from contender.core.settings import CHECKOUT

@@ -30,7 +30,7 @@ from airflow.providers.standard.operators.python import PythonOperator
 from airflow.sdk import DAG, chain
 
 with DAG("{PROBE}", start_date=datetime(2013, 1, 1, tzinfo=UTC), schedule=None) as dag:
-    chain(*(PythonOperator(task_id=f"task_{{number}}", python_callable=lambda: None) for number in range({PROBE_TASKS})))
+    chain(*(PythonOperator(task_id=f"task_{{n}}", python_callable=lambda: None) for n in range({PROBE_TASKS})))
 '''
 
 
