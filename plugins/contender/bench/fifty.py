@@ -68,8 +68,8 @@ def _fork(fork: Path) -> list[str]:
         shutil.copytree(CHECKOUT / part, fork / part, ignore=shutil.ignore_patterns("__pycache__"))
     for file in ("dags/all_models.py", "dags/.airflowignore"):
         shutil.copy(CHECKOUT / file, fork / file)
-    for part in (fork / "expectations", fork / "tests" / "models", fork.parent / "data"):
-        part.mkdir(parents=True)
+    for place in (fork / "expectations", fork / "tests" / "models", fork.parent / "data"):
+        place.mkdir(parents=True)
     names = []
     for number, (template, (table, asked)) in zip(range(MODELS), cycle(TABLES.items()), strict=False):
         names.append(f"{template}_{number:02}")
