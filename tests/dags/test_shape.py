@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import Any
 
 import pytest
@@ -37,6 +38,11 @@ EDGES = {
 @pytest.fixture
 def train(bag: Any) -> Any:
     return bag.dags["flight_delay_train"]
+
+
+def param_of(dag: Any, name: str) -> Any:
+    """A copy of a parameter: it keeps what it is resolved to, and other tests run the DAG."""
+    return deepcopy(dag.params.get_param(name))
 
 
 def test_train_has_the_six_stages_in_order(train: Any) -> None:
@@ -94,7 +100,7 @@ def test_release_updates_the_asset_of_the_champion_which_starts_the_deployment_a
 def test_form_has_five_parameters_with_titles_and_descriptions(train: Any) -> None:
     assert list(train.params) == ["interval", "trials", "force_rebuild", "approval", "override"]
     for name in train.params:
-        param = train.params.get_param(name)
+        param = param_of(train, name)
         assert param.schema["title"]
         assert param.description
 
@@ -121,14 +127,14 @@ BAD = {
 @pytest.mark.parametrize("purpose", ["train", "score"])
 @pytest.mark.parametrize("value", GOOD.values(), ids=GOOD.keys())
 def test_interval_that_can_be_read_is_accepted(bag: Any, purpose: str, value: Any) -> None:
-    param = bag.dags[f"flight_delay_{purpose}"].params.get_param("interval")
+    param = param_of(bag.dags[f"flight_delay_{purpose}"], "interval")
     assert param.resolve(value) == value
 
 
 @pytest.mark.parametrize("purpose", ["train", "score"])
 @pytest.mark.parametrize("value", BAD.values(), ids=BAD.keys())
 def test_interval_that_cannot_be_read_is_refused(bag: Any, purpose: str, value: Any) -> None:
-    param = bag.dags[f"flight_delay_{purpose}"].params.get_param("interval")
+    param = param_of(bag.dags[f"flight_delay_{purpose}"], "interval")
     with pytest.raises(ParamValidationError):
         param.resolve(value)
 
@@ -136,14 +142,14 @@ def test_interval_that_cannot_be_read_is_refused(bag: Any, purpose: str, value: 
 @pytest.mark.parametrize("value", [0, 501, 2.5, "many"], ids=str)
 def test_trials_out_of_range_are_refused(train: Any, value: Any) -> None:
     with pytest.raises(ParamValidationError):
-        train.params.get_param("trials").resolve(value)
+        param_of(train, "trials").resolve(value)
 
 
 @pytest.mark.parametrize(
     "value", [None, "promote: agreed in June", "hold:  a strike makes it void", "reject: 0123456789"]
 )
 def test_override_with_a_reason_is_accepted(train: Any, value: Any) -> None:
-    assert train.params.get_param("override").resolve(value) == value
+    assert param_of(train, "override").resolve(value) == value
 
 
 WORDLESS = {
@@ -161,7 +167,7 @@ WORDLESS = {
 @pytest.mark.parametrize("value", WORDLESS.values(), ids=WORDLESS.keys())
 def test_override_without_a_word_or_a_reason_is_refused(train: Any, value: Any) -> None:
     with pytest.raises(ParamValidationError):
-        train.params.get_param("override").resolve(value)
+        param_of(train, "override").resolve(value)
 
 
 def test_tasks_carry_no_copy_of_the_dags_parameters(bag: Any) -> None:

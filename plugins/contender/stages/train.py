@@ -21,7 +21,7 @@ from contender.core.naming import DUE_AT, EVENT_TIME
 from contender.core.policy import Task
 from contender.core.spec import Column, ModelSpec
 from contender.core.windows import Split
-from contender.stages import converters
+from contender.stages.defaults import converters
 from contender.stages.gate.metrics import METRICS
 
 # Float32 scores of two hundred trees differ by about 1e-7 between scikit-learn and ONNX Runtime; of numbers to predict
