@@ -2,7 +2,7 @@
 
     python -m contender.bench.fifty
 
-The models are made by `make new-model`'s own code from tables of each template's kind, each with another column left out.
+The models are made by `make new-model`'s own code from tables of each template's kind, each without another column.
 Plain is the same work of every model, one after the other in one process with its libraries imported: the same
 operators without Airflow. No image is built in either.
 """
