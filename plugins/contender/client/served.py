@@ -105,14 +105,21 @@ def predict(url: str, request: Mapping[str, Any], *, raw: bool = False) -> tuple
     return (dict(found) if isinstance(found, dict) else {"prediction": found}), took
 
 
+def _columns(url: str) -> set[str]:
+    """Names of the served model's inputs: a request of just these is one of raw features, any other one by entity."""
+    try:
+        return {column["name"] for column in _get(url + ABOUT).json()["signature"]["columns"]}
+    except requests.RequestException as error:
+        raise _refused(url, type(error).__name__) from error
+
+
 def ask(served: Served, model: str, interval_end: datetime) -> str:
     """Ask the champion the model's example request; the lines of the summary that tell of it."""
     lines = [f"  serving      version {served.version} at {served.shown or served.url}"]
     request = example_request(model, interval_end)
     if request is None:
         return "\n".join([*lines, f"  prediction   none asked: {model} has no example_request.json"])
-    by_entity = (settings().models / model / "request.py").exists()
-    answer, took = predict(served.url, request, raw=not by_entity)
+    answer, took = predict(served.url, request, raw=set(request) == _columns(served.url))
     asked = ", ".join(f"{name} {value}" for name, value in request.items())
     answered = ", ".join(f"{name} {_short(value)}" for name, value in answer.items() if name != "features")
     without = [f"{why} {_short(names)}" for why, names in dict(answer.get("features") or {}).items() if names]
