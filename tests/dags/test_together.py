@@ -161,6 +161,25 @@ def test_model_that_never_ends_is_left_out_in_time(fork: Fork, monkeypatch: pyte
     assert "import timeout" in fork.errors(f"{model}/dag.py")
 
 
+def test_model_whose_files_seem_to_be_of_the_future_is_read_with_the_others(fork: Fork) -> None:
+    file = fork.folder / fork.models[2] / "dag.py"
+    later = file.stat().st_mtime + 3600
+    os.utime(file, (later, later))
+    for _ in ("first", "again"):
+        assert set(fork.parse().dags) == fork.dags
+    assert fork.listed() == [TOGETHER]
+
+
+def test_model_that_takes_another_ones_dag_id_stands_apart_and_takes_nothing(fork: Fork) -> None:
+    first, second = fork.models[0], fork.models[6]
+    assert set(fork.parse().dags) == fork.dags  # sound, both
+    (fork.folder / second / "dag.py").write_text((fork.folder / first / "dag.py").read_text().replace(
+        "file=__file__", "file=None"))  # fmt: skip
+    found = fork.parse()
+    assert set(found.dags) == fork.dags - fork.of(second)
+    assert fork.listed() == sorted([TOGETHER, f"{second}/dag.py"])
+
+
 def test_model_that_another_process_is_just_reading_is_not_taken_for_dead(fork: Fork) -> None:
     with notes.Notes(fork.folder).loading(fork.models[0]):
         assert set(fork.parse().dags) == fork.dags

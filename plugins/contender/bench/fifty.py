@@ -45,6 +45,8 @@ def main() -> None:
         places = {
             "CONTENDER_MODELS": str(fork / "dags"), "CONTENDER_EXPECTATIONS": str(fork / "expectations"),
             "CONTENDER_FEATURE_REPO": str(fork / "feature_repo"), "DOCKER_HOST": NO_ENGINE,
+            # Unpaused, each DAG would train its newest interval as well.
+            "AIRFLOW__SCHEDULER__USE_JOB_SCHEDULE": "False",
         }  # fmt: skip
         with patch.dict(os.environ, places):
             plain = _plain(Path(folder) / "plain", fork / "dags", names)

@@ -39,8 +39,8 @@ CHANGES: tuple[Change, ...] = (
         2,
         "specs name their version; GatePolicy is imported from contender.core.policy; model_dags makes three DAGs; a "
         "schedule is @monthly, @quarterly or @yearly, and data_from and data_until are whole months. New and optional: "
-        "task, classes, label_delay_hours, panel and planted of ModelSpec, source and entity of Table, folds of "
-        "Tuning, Shares in place of Windows",
+        "task, classes, label_delay_hours, panel, planted, limits and tasks of ModelSpec, source, entity and owner of "
+        "Table, owner of View, folds of Tuning, Shares in place of Windows",
         (
             Moved("GatePolicy", "contender.core.spec", "contender.core.policy"),
             Unpacked("model_dags", ("train", "score", "deploy")),
@@ -103,7 +103,7 @@ def misfit(version: object, file: Path | None = None, changes: tuple[Change, ...
     since = [f"version {change.version}: {change.what}" for change in changes if change.version > version]
     return SpecError(
         "the spec is of an older version than the platform", where=where, expected=expected,
-        got=f"{got}, which specs are of that name none" if version == FIRST else got,
+        got=f"{got}, as of specs that name none" if version == FIRST else got,
         next_step=f"edit the model's dag.py: {'; '.join(asked) or f'put `{expected},` into ModelSpec(…)'}. "
         f"What changed: {'. '.join(since)}. `make upgrade-check` tells it of all models",
     )  # fmt: skip

@@ -108,16 +108,16 @@ def _require_views(spec: ModelSpec, owner: ModelSpec) -> None:
             spec, f"the views of {owner.name!r} are made of tables that are not declared", expected=some(lacking, 20),
             got=some(sorted(taken)) or "none", next_step=f"declare them too, with owner={owner.name!r}",
         )  # fmt: skip
-    for name, far in (("data_from", spec.data_from != owner.data_from), (
-        "windows.lookback_days", spec.windows.lookback_days < owner.windows.lookback_days,
-    )):  # fmt: skip
-        if far:
-            raise _refused(
-                spec, f"the views of {owner.name!r} would be made of other rows than by their owner",
-                expected=f"{name} of {owner.data_from.date() if name == 'data_from' else owner.windows.lookback_days}",
-                got=f"{spec.data_from.date() if name == 'data_from' else spec.windows.lookback_days}",
-                next_step=f"correct {name}, or compute features of your own",
-            )  # fmt: skip
+    if spec.data_from != owner.data_from or spec.windows.lookback_days < owner.windows.lookback_days:
+        raise _refused(
+            spec, f"the views of {owner.name!r} would be made of other rows than by their owner",
+            expected=_rows_of(owner), got=_rows_of(spec),
+            next_step="take the owner's data_from and at least its lookback_days, or compute features of your own",
+        )  # fmt: skip
+
+
+def _rows_of(spec: ModelSpec) -> str:
+    return f"data_from={spec.data_from.date()}, lookback_days={spec.windows.lookback_days}"
 
 
 def _refused(spec: ModelSpec, what: str, *, expected: str, got: str, next_step: str) -> SpecError:

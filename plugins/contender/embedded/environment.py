@@ -40,7 +40,7 @@ def environment(home: Path, ports: Ports, user: Mapping[str, str] | None = None)
     models = Path(user.get("CONTENDER_MODELS") or CHECKOUT / "dags").resolve()
     # With bundles of the user's, the models' code is each run's own checkout; ours on the path would hide it.
     bundled = bool(user.get(BUNDLES)) and not user.get("CONTENDER_MODELS")
-    values = {**_mlflow(home), **_feast(), **_airflow_tuning(), **_threads(), **_quiet()}
+    values = {**_mlflow(home), **_feast(), **_airflow_tuning(user), **_threads(), **_quiet()}
     values["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"] = f"sqlite:///{home / 'airflow' / 'airflow.db'}"
     values = {name: user.get(name) or value for name, value in values.items()}
     if values["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"].startswith("sqlite:"):
@@ -79,14 +79,15 @@ def _airflow_places(home: Path, ports: Ports, models: Path) -> dict[str, str]:
     }
 
 
-def _airflow_tuning() -> dict[str, str]:
-    parallelism = min(8, max(4, os.cpu_count() or 4))
+def _airflow_tuning(user: Mapping[str, str]) -> dict[str, str]:
+    asked = user.get("AIRFLOW__CORE__PARALLELISM", "")  # what is no number is Airflow's to refuse
+    parallelism = int(asked) if asked.isdigit() else min(8, max(4, os.cpu_count() or 4))
     return {
         "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "AIRFLOW__CORE__PARALLELISM": str(parallelism),
         # One model's trials leave another model a slot.
-        "AIRFLOW__CORE__MAX_ACTIVE_TASKS_PER_DAG": str(parallelism - 1),
+        "AIRFLOW__CORE__MAX_ACTIVE_TASKS_PER_DAG": str(max(1, parallelism - 1)),
         "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "True",
         # Tasks inherit the imports of `preload.py` through the fork; Python 3.14 would not fork of itself.
         "AIRFLOW__CORE__MP_START_METHOD": "fork",

@@ -78,8 +78,14 @@ def _dag(spec: ModelSpec, purpose: str, doc: str | None, schedule: Any = None, *
     )
 
 
-# A DAG is given its parameters once its tasks are made. Airflow would put a copy of them into each task, which meets
-# them all the same when it runs; with the copies a DAG takes three times as long to store at each parse.
+def _with_params(dag: DAG, params: dict[str, Param]) -> DAG:
+    """Give a DAG its parameters once its tasks are made.
+
+    Earlier, Airflow would put a copy of them into each task, which meets them all the same when it runs; with the
+    copies a DAG takes three times as long to store at each parse.
+    """
+    dag.params = ParamsDict(params)
+    return dag
 
 
 def _interval_param(spec: ModelSpec) -> Param:
@@ -158,8 +164,7 @@ def _train(spec: ModelSpec, doc: str | None) -> DAG:
         for verdict in asked:
             verdict >> approve
         approve >> release
-    dag.params = ParamsDict(params)
-    return dag
+    return _with_params(dag, params)
 
 
 def _optional(task: Any, key: str = "return_value") -> str:
@@ -173,8 +178,7 @@ def _score(spec: ModelSpec, doc: str | None) -> DAG:
         TaskGroup("score", tooltip="The champion's predictions for the interval"),
     ):
         ScoreInterval(task_id="predict", spec=spec, inlets=[Asset(naming.asset_name(spec.name))])
-    dag.params = ParamsDict({"interval": _interval_param(spec)})
-    return dag
+    return _with_params(dag, {"interval": _interval_param(spec)})
 
 
 def _deploy(spec: ModelSpec, doc: str | None) -> DAG:

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import logging
 import warnings
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 from airflow.sdk import DAG, get_parsing_context
 from airflow.sdk.configuration import conf
 
-from contender.core.errors import SpecError
+from contender.core.errors import some
 from contender.parsing.listing import CALLABLE
 from contender.parsing.notes import MODEL_FILE, Notes, together
 
@@ -43,7 +44,7 @@ def all_models(file: str) -> dict[str, DAG]:
         if notes.crashed(model):
             log.warning("%s is parsed by itself: it ended the process that read it", model)
         else:
-            found |= _load(model, notes, set(found))
+            found |= _load(model, notes, found.keys())
     return found
 
 
@@ -67,40 +68,44 @@ def _of_the_task(folder: Path, dag_id: str) -> dict[str, DAG]:
     return {}
 
 
-def _load(model: Path, notes: Notes, taken: set[str]) -> dict[str, DAG]:
+def _load(model: Path, notes: Notes, taken: Collection[str]) -> dict[str, DAG]:
     """The model's DAGs; none, and a note, where any of them would not do."""
     if notes.sound(model):
         result = _import(model)
+        fault = _not_read(result, taken)
     else:
         with notes.loading(model.name):
             result = _import(model)
-            problem = _fault(result, taken)
-            if problem is not None:
-                log.warning("%s is parsed by itself: %s", model, problem)
-            elif result.success:
-                notes.loaded(model.name)
-    if not result.success or not notes.sound(model):
+            fault = _not_read(result, taken) or _not_stored(result)
+        if not fault:
+            notes.loaded(model.name)
+    if fault:
+        log.warning("%s is parsed by itself: %s", model, fault)
         notes.failed(model.name)
         return {}
     return {dag.dag_id: dag for dag in result.dags}
 
 
-def _fault(result: Any, taken: set[str]) -> Exception | None:
-    """What Airflow would refuse of the DAGs after their file was read: it would refuse those of all models with it."""
+def _not_read(result: Any, taken: Collection[str]) -> str:
+    """Why the model's file did not give its DAGs, or gives some of another model; empty where it is well."""
+    if not result.success:
+        return "; ".join(error.message for error in result.errors)
+    twice = sorted(dag.dag_id for dag in result.dags if dag.dag_id in taken)
+    return f"another model has a DAG of the same id: {some(twice)}" if twice else ""
+
+
+def _not_stored(result: Any) -> str:
+    """Why Airflow would refuse DAGs after their file was read, and those of all models with them; empty if not."""
     from airflow.serialization.serialized_objects import DagSerialization
 
     try:
         for dag in result.dags:
-            if dag.dag_id in taken:
-                return SpecError(
-                    "another model has a DAG of the same id", where=dag.dag_id, expected="an id of its own"
-                )
             dag.validate()
             dag.check_cycle()
             DagSerialization.to_dict(dag)
     except Exception as error:  # noqa: BLE001  # whatever it is, the file's own parse meets it again and reports it
-        return error
-    return None
+        return f"{type(error).__name__}: {error}"
+    return ""
 
 
 def _import(model: Path) -> Any:

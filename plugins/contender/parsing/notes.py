@@ -18,8 +18,8 @@ import psutil  # type: ignore[import-untyped]  # one of Airflow's own
 
 TOGETHER = "all_models.py"  # the file of the models' folder that stands for the files of all of them
 MODEL_FILE = "dag.py"
-# Measured, a file costs the DAG processor about 95 ms whatever is in it; below this many the layout is Airflow's own,
-# a file for each model, whose code the UI then shows.
+# Below this many the layout is Airflow's own, a file for each model, whose code the UI then shows. Each file costs the
+# DAG processor about 0.1 s whatever is in it (`parse_ms_per_dag_500` in docs/benchmarks.md): 2 s for so many.
 TOGETHER_FROM = 20
 COUNTED_FOR_S = 5
 

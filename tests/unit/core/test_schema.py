@@ -108,7 +108,7 @@ def test_spec_without_a_version_is_of_the_first() -> None:
     facts = {name: value for name, value in dict(spec()).items() if name != "schema_version"}
     with pytest.raises(SpecError) as caught:
         ModelSpec(**facts)
-    assert caught.value.got == "schema_version=1, which specs are of that name none"
+    assert caught.value.got == "schema_version=1, as of specs that name none"
     assert f"schema_version={schema.VERSION}" in caught.value.next_step
 
 

@@ -106,11 +106,11 @@ REFUSED: dict[str, tuple[ModelSpec, ModelSpec, str]] = {
     ),
     "fewer days to look back on": (
         sharer(windows=SHORT), _spec("churn"),
-        "made of other rows than by their owner; .*expected: windows.lookback_days of 28; got: 27",
+        "made of other rows than by their owner; .*expected: .*lookback_days=28; got: .*lookback_days=27",
     ),
     "data from another time": (
         sharer(data_from=datetime(2013, 2, 1, tzinfo=UTC)), _spec("churn"),
-        "made of other rows than by their owner; .*expected: data_from of 2013-01-01; got: 2013-02-01",
+        "made of other rows than by their owner; .*expected: data_from=2013-01-01, .*; got: data_from=2013-02-01",
     ),
     "an owner that shares in turn": (
         sharer(), _spec("churn", tables=(of("base", VISITS),)),

@@ -35,6 +35,12 @@ def test_environment_backend_set_by_user_wins(name: str) -> None:
     assert environment(HOME, PORTS, user={name: "mine"})[name] == "mine"
 
 
+@pytest.mark.parametrize(("parallelism", "of_one"), [("16", "15"), ("2", "1"), ("1", "1")])
+def test_environment_one_dag_leaves_a_slot_of_those_there_are(parallelism: str, of_one: str) -> None:
+    values = environment(HOME, PORTS, user={"AIRFLOW__CORE__PARALLELISM": parallelism})
+    assert values["AIRFLOW__CORE__MAX_ACTIVE_TASKS_PER_DAG"] == of_one
+
+
 @pytest.mark.parametrize(
     ("tracking", "shown"),
     [

@@ -29,7 +29,7 @@ CONVERTERS = {
     ),
 }
 CLASSIFIER_OPTIONS = {"nocl": [True, False], "zipmap": [True, False, "columns"]}
-# onnxmltools' trees are of the third version of the operators for machine learning, the only one it writes.
+# The version of the operators for machine learning that onnxmltools asks for: it refuses skl2onnx's newer one.
 ML_OPSET = 3
 
 
