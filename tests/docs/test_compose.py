@@ -4,21 +4,16 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from contender.bench.fleet import environment_of
-from contender.bench.tables import TABLES
 from contender.core.settings import CHECKOUT
 from contender.core.spec import ModelSpec
 from contender.factory import model_dags
-from contender.scaffold.make import make
-from contender.scaffold.request import Asked
 from contender.stages import train
-from tests.integration.live import NO_ENGINE
+from tests.made_model import environment, made
 from tests.unit.scaffold.conftest import root  # noqa: F401  fixture
 from tests.unit.test_tasks import COLUMNS, SMALL, rows
 
@@ -41,19 +36,11 @@ def run(code: str) -> dict[str, Any]:
 
 @pytest.mark.slow
 def test_validate_and_train_only_ends_in_a_registered_challenger(root: Path, tmp_path: Path) -> None:  # noqa: F811
-    table, asked = TABLES["classification"]
-    data = tmp_path / "rows.csv"
-    table().to_csv(data, index=False)
-    given = Asked(name="mine", template="classification", data=str(data), **asked)
-    make(given, root, datetime(2026, 1, 1, tzinfo=UTC), lambda _: None)
-    file = root / "dags" / "mine" / "dag.py"
+    file = made(root, "classification")
     declared = file.read_text()
     assert declared.endswith(LAST_LINE)
     file.write_text(declared.removesuffix(LAST_LINE) + block("fit_only"))
-    env = environment_of(tmp_path / "home", root / "dags") | {
-        "CONTENDER_EXPECTATIONS": str(root / "expectations"), "CONTENDER_FEATURE_REPO": str(root / "feature_repo"),
-        "DOCKER_HOST": NO_ENGINE,
-    }  # fmt: skip
+    env = environment(root, tmp_path / "home")
 
     def airflow(*arguments: str) -> str:
         call = [sys.executable, "-W", "ignore", "-m", "airflow", *arguments]

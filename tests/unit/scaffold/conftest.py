@@ -12,12 +12,17 @@ from contender.core.settings import CHECKOUT
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    made = tmp_path / "checkout"
+    return checkout(tmp_path)
+
+
+def checkout(folder: Path) -> Path:
+    """A checkout below a folder."""
+    made = folder / "checkout"
     shutil.copytree(
         CHECKOUT / "dags" / "templates", made / "dags" / "templates", ignore=shutil.ignore_patterns("__py*")
     )
-    for folder in ("feature_repo", "expectations", "tests/models", "data"):
-        (made / folder).mkdir(parents=True)
+    for part in ("feature_repo", "expectations", "tests/models", "data"):
+        (made / part).mkdir(parents=True)
     return made
 
 
