@@ -46,7 +46,7 @@ def test_bring_up_two_homes_at_once_each_has_its_own_ports_and_answers_its_own_p
     said = [process.communicate(timeout=400)[0] for process in starting]
     assert [process.returncode for process in starting] == [0, 0]
     one, other = (json.loads(text) for text in said)
-    for name in ("airflow", "mlflow", "worker_logs", "scheduler_health"):
+    for name in ("airflow", "execution", "mlflow", "worker_logs", "scheduler_health"):
         assert one["ports"][name] != other["ports"][name]
     assert one["password"] != other["password"]
     for up in (one, other):

@@ -163,8 +163,8 @@ def _may_be_sent_again(method: str, answer: requests.Response) -> bool:
     """Whether the server failed in a way that may pass, and the request did nothing.
 
     A read does nothing anyway: Airflow was seen to fail at reading the events of an asset while their run was made.
-    On SQLite the API server blocks itself when an action's audit entry meets a starting task: after 5 s the action is
-    rolled back, a trigger too.
+    On SQLite the API server blocks itself when the audit entry of one action meets another's transaction: when the
+    database's patience is over, the action is rolled back, a trigger too.
     """
     return answer.status_code >= BROKEN and (method == "GET" or "Database error" in answer.text)
 

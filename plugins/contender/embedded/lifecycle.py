@@ -24,9 +24,9 @@ from contender.embedded import processes
 from contender.embedded.environment import ADMIN, environment
 from contender.embedded.ports import HOST, Claims, Ports, choose_ports, is_free
 
-AIRFLOW = ("api-server", "scheduler", "dag-processor")
+AIRFLOW = ("api-server", "execution-api", "scheduler", "dag-processor")
 # Those that start work first, the one that tasks report to last.
-STOP_ORDER = ("serving", "scheduler", "dag-processor", "mlflow", "api-server")
+STOP_ORDER = ("serving", "scheduler", "dag-processor", "mlflow", "api-server", "execution-api")
 START_SECONDS = 240.0
 STOP_SECONDS = 15.0
 POLL_SECONDS = 0.5
@@ -150,6 +150,7 @@ def _platform(home: Path, free: Callable[[int], bool]) -> Platform:
     last = dict(places.remembered(home).get("ports", {}))
     holders = {
         "airflow": "api-server",
+        "execution": "execution-api",
         "mlflow": "mlflow",
         "serving": "serving",
         "worker_logs": "scheduler",
@@ -229,6 +230,7 @@ def _start_missing(platform: Platform, say: Say) -> dict[str, float]:
     """Start each process that does not run; returns the moment of each start."""
     records = processes.recorded(platform.home)
     commands = {name: [sys.executable, "-m", "airflow", name] for name in AIRFLOW}
+    commands.update(_api_servers(platform))
     if not platform.env["MLFLOW_TRACKING_URI"].startswith("http"):
         commands["mlflow"] = _mlflow_command(platform)
     started: dict[str, float] = {}
@@ -240,6 +242,17 @@ def _start_missing(platform: Platform, say: Say) -> dict[str, float]:
     if started:
         say(f"Starting {', '.join(started)}")
     return started
+
+
+def _api_servers(platform: Platform) -> dict[str, list[str]]:
+    """Two servers of one API each: that of the UI, and that which tasks report to.
+
+    In one process they lock each other out on SQLite: Airflow writes an action's audit entry from the event loop,
+    and waits there for a task's transaction that only the event loop can end.
+    """
+    command = [sys.executable, "-m", "airflow", "api-server"]
+    execution = ["--apps", "execution", "--port", str(platform.ports.execution)]
+    return {"api-server": [*command, "--apps", "core"], "execution-api": [*command, *execution]}
 
 
 def _mlflow_command(platform: Platform) -> list[str]:
@@ -294,7 +307,11 @@ def _check_started(platform: Platform, names: Iterable[str]) -> None:
         check_alive(platform.home, names)
     except StartFailed as ended:
         records = processes.recorded(platform.home)
-        for name, port in (("api-server", platform.ports.airflow), ("mlflow", platform.ports.mlflow)):
+        for name, port in (
+            ("api-server", platform.ports.airflow),
+            ("execution-api", platform.ports.execution),
+            ("mlflow", platform.ports.mlflow),
+        ):
             if name in records and not processes.is_alive(records[name]) and not is_free(port):
                 raise PortLost(
                     f"another program took port {port} before {name} had it", where=ended.where, got=ended.got,
@@ -319,8 +336,15 @@ def _ready(platform: Platform, health: dict[str, Any], started: dict[str, float]
     Whoever answers must be ours: the process that listens on the port, not another checkout's on the same one.
     """
     records = processes.recorded(platform.home)
-    served = "mlflow" not in records or processes.listens(records["mlflow"], platform.ports.mlflow)
-    ready = {"mlflow"} if served and _answers(f"{platform.mlflow_url.rstrip('/')}/health") else set()
+    addresses = {
+        "mlflow": (platform.ports.mlflow, f"{platform.mlflow_url.rstrip('/')}/health"),
+        "execution-api": (platform.ports.execution, f"http://{HOST}:{platform.ports.execution}/execution/health"),
+    }
+    ready = {
+        name
+        for name, (port, url) in addresses.items()
+        if (name not in records or processes.listens(records[name], port)) and _answers(url)
+    }
     if "api-server" not in records or not processes.listens(records["api-server"], platform.ports.airflow):
         return ready
     if health.get("metadatabase", {}).get("status") == "healthy":

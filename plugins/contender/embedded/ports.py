@@ -19,6 +19,7 @@ FIRST = {
     "airflow": 8080,
     "mlflow": 5000,
     "serving": 8500,
+    "execution": 8900,
     "worker_logs": 18793,
     "trigger_logs": 19194,
     "scheduler_health": 19594,
@@ -37,6 +38,7 @@ class Ports:
         airflow: Airflow's UI and API (`CONTENDER_PORT_AIRFLOW`).
         mlflow: MLflow's UI and API (`CONTENDER_PORT_MLFLOW`).
         serving: The champion's serving process (`CONTENDER_PORT_SERVING`).
+        execution: The API that Airflow's tasks report to.
         worker_logs: Airflow's log server beside the LocalExecutor.
         trigger_logs: Log server of a triggerer, if one is started by hand.
         scheduler_health: The scheduler's health server.
@@ -45,6 +47,7 @@ class Ports:
     airflow: int
     mlflow: int
     serving: int
+    execution: int
     worker_logs: int
     trigger_logs: int
     scheduler_health: int

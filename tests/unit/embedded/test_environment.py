@@ -9,7 +9,7 @@ from contender.embedded.environment import BUNDLES, environment
 from contender.embedded.ports import Ports
 
 HOME = Path("/somewhere/home")
-PORTS = Ports(airflow=1, mlflow=2, serving=3, worker_logs=4, trigger_logs=5, scheduler_health=6)
+PORTS = Ports(airflow=1, mlflow=2, serving=3, execution=7, worker_logs=4, trigger_logs=5, scheduler_health=6)
 
 
 def test_environment_two_homes_share_no_place_and_no_port() -> None:

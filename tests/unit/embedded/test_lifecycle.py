@@ -61,11 +61,12 @@ def home(tmp_path: Path) -> Iterator[Path]:
 
 def platform(home: Path, port: int) -> Platform:
     env = {"MLFLOW_TRACKING_URI": "sqlite://", "CONTENDER_MLFLOW_UI": f"http://{HOST}:{port}"}
-    return Platform(home, Ports(port, port, 3, 4, 5, 6), env, "password")
+    ports = Ports(port, port, serving=3, execution=port, worker_logs=4, trigger_logs=5, scheduler_health=6)
+    return Platform(home, ports, env, "password")
 
 
 def test_ready_neighbour_answers_on_our_ports_is_not_ours(home: Path, neighbour: int) -> None:
-    for name in ("api-server", "mlflow"):
+    for name in ("api-server", "execution-api", "mlflow"):
         processes.start(name, SLEEP, os.environ, home)
     assert lifecycle._ready(platform(home, neighbour), HEALTH, {}) == set()
 
