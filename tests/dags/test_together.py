@@ -12,10 +12,11 @@ from typing import Any
 import pytest
 
 from contender.bench.fleet import PROBE, write_models
-from contender.parsing import notes
+from contender.parsing import catalogue, notes
 from contender.parsing.listing import CALLABLE, SETTING, might_contain_dag
 from contender.parsing.notes import TOGETHER, TOGETHER_FROM
 
+PARTS = [f"{TOGETHER}/part_{number}.py" for number in (1, 2, 3, 4)]
 PURPOSES = ("train", "score", "deploy")
 
 
@@ -47,10 +48,17 @@ class Fork:
         notes._models.cache_clear()
         return sorted(str(Path(path).relative_to(self.folder)) for path in list_py_file_paths(self.folder))
 
-    def parse(self, file: str = TOGETHER) -> Any:
+    def parse(self, file: str) -> Any:
         from airflow.dag_processing.dagbag import DagBag
 
         return DagBag(self.folder / file, bundle_path=self.folder, bundle_name="dags-folder")
+
+    def parse_together(self) -> dict[str, Any]:
+        """DAGs of the files that stand for all models, by id."""
+        bags = [self.parse(part) for part in PARTS]
+        assert [bag.import_errors for bag in bags] == [{}] * len(PARTS)
+        assert sum(len(bag.dags) for bag in bags) == len(set().union(*(bag.dags for bag in bags)))
+        return {dag_id: dag for bag in bags for dag_id, dag in bag.dags.items()}
 
     def errors(self, file: str) -> str:
         """What Airflow says of a file that it parses by itself."""
@@ -61,8 +69,9 @@ class Fork:
         return "".join([*found.import_errors.values(), *_serialize_dags(found, get_logger())[1].values()])
 
     def parse_in_a_process(self) -> int:
-        """Parse the file of all models in a process of its own; its exit code."""
-        code = f"from airflow.dag_processing.dagbag import DagBag; DagBag({str(self.folder / TOGETHER)!r})"
+        """Parse the files of all models in a process of their own; its exit code."""
+        files = [str(self.folder / part) for part in PARTS]
+        code = f"from airflow.dag_processing.dagbag import DagBag; [DagBag(file) for file in {files}]"
         env = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
         return subprocess.run([sys.executable, "-c", code], check=False, env=env, capture_output=True).returncode
 
@@ -79,20 +88,19 @@ def fork(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Fork]:
     notes._models.cache_clear()
 
 
-def test_many_models_are_one_file_and_every_dag_is_in_it(fork: Fork) -> None:
-    assert fork.listed() == [TOGETHER]
+def test_many_models_are_a_few_files_and_every_dag_is_in_one_of_them(fork: Fork) -> None:
+    assert fork.listed() == PARTS
     for _ in ("first", "again, of which the notes say that all are sound"):
-        found = fork.parse()
-        assert found.import_errors == {}
-        assert set(found.dags) == fork.dags
-        assert {dag.relative_fileloc for dag in found.dags.values()} == {TOGETHER}
+        found = fork.parse_together()
+        assert set(found) == fork.dags
+        assert {dag.relative_fileloc for dag in found.values()} == set(PARTS)
 
 
 def test_few_models_are_a_file_each(fork: Fork) -> None:
     for model in fork.models[1:]:
         (fork.folder / model / "dag.py").unlink()
     assert fork.listed() == sorted([f"{fork.models[0]}/dag.py", f"{PROBE}/dag.py"])
-    assert fork.parse().dags == {}
+    assert fork.parse_together() == {}
 
 
 def test_without_the_setting_each_model_is_a_file_and_none_is_read_twice(
@@ -100,8 +108,8 @@ def test_without_the_setting_each_model_is_a_file_and_none_is_read_twice(
 ) -> None:
     monkeypatch.delenv(SETTING)
     files = fork.listed()
-    assert len(files) == len(fork.models) + 2
-    assert fork.parse().dags == {}
+    assert len(files) == len(fork.models) + 1 + len(PARTS)
+    assert fork.parse_together() == {}
     assert set(fork.parse(f"{fork.models[3]}/dag.py").dags) == fork.of(fork.models[3])
 
 
@@ -130,34 +138,31 @@ def test_broken_model_stands_apart_fails_under_its_own_name_and_comes_back_once_
     file = f"{model}/dag.py"
     whole = (fork.folder / file).read_text()
     fork.edit(model, declared, instead)
-    found = fork.parse()
-    assert set(found.dags) == fork.dags - fork.of(model)
-    assert found.import_errors == {}
-    assert fork.listed() == sorted([TOGETHER, file])
+    assert set(fork.parse_together()) == fork.dags - fork.of(model)
+    assert fork.listed() == sorted([*PARTS, file])
     assert said in fork.errors(file)
     (fork.folder / file).write_text(whole)
-    assert set(fork.parse().dags) == fork.dags
-    assert fork.listed() == [TOGETHER]
+    assert set(fork.parse_together()) == fork.dags
+    assert fork.listed() == PARTS
 
 
 def test_model_that_ends_the_process_is_left_to_itself_until_it_is_changed(fork: Fork) -> None:
     model = fork.models[7]
     fork.edit(model, "SPEC = ModelSpec(", "import os\nos._exit(7)\nSPEC = ModelSpec(")
     assert fork.parse_in_a_process() == 7
-    found = fork.parse()
-    assert set(found.dags) == fork.dags - fork.of(model)
-    assert fork.listed() == sorted([TOGETHER, f"{model}/dag.py"])
+    assert set(fork.parse_together()) == fork.dags - fork.of(model)
+    assert fork.listed() == sorted([*PARTS, f"{model}/dag.py"])
     fork.edit(model, "os._exit(7)\n", "")
-    assert set(fork.parse().dags) == fork.dags
-    assert fork.listed() == [TOGETHER]
+    assert set(fork.parse_together()) == fork.dags
+    assert fork.listed() == PARTS
 
 
 def test_model_that_never_ends_is_left_out_in_time(fork: Fork, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRFLOW__CORE__DAGBAG_IMPORT_TIMEOUT", "3")
     model = fork.models[7]
     fork.edit(model, "SPEC = ModelSpec(", "import time\ntime.sleep(60)\nSPEC = ModelSpec(")
-    assert set(fork.parse().dags) == fork.dags - fork.of(model)
-    assert fork.listed() == sorted([TOGETHER, f"{model}/dag.py"])
+    assert set(fork.parse_together()) == fork.dags - fork.of(model)
+    assert fork.listed() == sorted([*PARTS, f"{model}/dag.py"])
     assert "import timeout" in fork.errors(f"{model}/dag.py")
 
 
@@ -166,31 +171,48 @@ def test_model_whose_files_seem_to_be_of_the_future_is_read_with_the_others(fork
     later = file.stat().st_mtime + 3600
     os.utime(file, (later, later))
     for _ in ("first", "again"):
-        assert set(fork.parse().dags) == fork.dags
-    assert fork.listed() == [TOGETHER]
+        assert set(fork.parse_together()) == fork.dags
+    assert fork.listed() == PARTS
 
 
 def test_model_that_takes_another_ones_dag_id_stands_apart_and_takes_nothing(fork: Fork) -> None:
     first, second = fork.models[0], fork.models[6]
-    assert set(fork.parse().dags) == fork.dags  # sound, both
+    assert set(fork.parse_together()) == fork.dags  # sound, both
     (fork.folder / second / "dag.py").write_text((fork.folder / first / "dag.py").read_text().replace(
         "file=__file__", "file=None"))  # fmt: skip
-    found = fork.parse()
-    assert set(found.dags) == fork.dags - fork.of(second)
-    assert fork.listed() == sorted([TOGETHER, f"{second}/dag.py"])
+    assert set(fork.parse_together()) == fork.dags - fork.of(second)
+    assert fork.listed() == sorted([*PARTS, f"{second}/dag.py"])
+
+
+@pytest.mark.parametrize(
+    ("dag_id", "owner"),
+    [("a_train", "a"), ("a_train_train", "a_train"), ("a_b_c", "a_b"), ("a_x", "a"), ("a_b", "a"), ("probe", "probe"),
+     ("b_train", ""), ("ab_train", "")],
+)  # fmt: skip
+def test_dag_belongs_to_the_model_whose_name_its_id_begins_with(dag_id: str, owner: str) -> None:
+    assert catalogue._owner(dag_id, {"a", "a_train", "a_b", "probe"}) == owner
+
+
+def test_dag_whose_id_does_not_begin_with_its_models_name_stands_apart_and_is_read(fork: Fork) -> None:
+    model = fork.models[0]
+    text = (fork.folder / PROBE / "dag.py").read_text().replace(f'DAG("{PROBE}"', 'DAG("stranger"')
+    (fork.folder / model / "dag.py").write_text(text)
+    assert set(fork.parse_together()) == fork.dags - fork.of(model)
+    assert fork.listed() == sorted([*PARTS, f"{model}/dag.py"])
+    assert set(fork.parse(f"{model}/dag.py").dags) == {"stranger"}
 
 
 def test_model_that_another_process_is_just_reading_is_not_taken_for_dead(fork: Fork) -> None:
     with notes.Notes(fork.folder).loading(fork.models[0]):
-        assert set(fork.parse().dags) == fork.dags
-    assert fork.listed() == [TOGETHER]
+        assert set(fork.parse_together()) == fork.dags
+    assert fork.listed() == PARTS
 
 
 def test_task_reads_the_file_of_its_own_model_alone(fork: Fork, monkeypatch: pytest.MonkeyPatch) -> None:
     for model in fork.models[1:]:
         fork.edit(model, "SPEC = ModelSpec(", "import os\nos._exit(7)\nSPEC = ModelSpec(")
     monkeypatch.setenv("_AIRFLOW_PARSING_CONTEXT_DAG_ID", f"{fork.models[0]}_train")
-    assert set(fork.parse().dags) == fork.of(fork.models[0])
+    assert set(fork.parse(PARTS[0]).dags) == fork.of(fork.models[0])
 
 
 def test_task_of_a_model_whose_name_begins_with_anothers_finds_its_own(
@@ -203,9 +225,9 @@ def test_task_of_a_model_whose_name_begins_with_anothers_finds_its_own(
     (fork.folder / first / "dag.py").write_text(text)
     (fork.folder / longer / "dag.py").write_text(text.replace(f'name="{first}"', f'name="{longer}"'))
     monkeypatch.setenv("_AIRFLOW_PARSING_CONTEXT_DAG_ID", f"{longer}_score")
-    assert f"{longer}_score" in fork.parse().dags
+    assert f"{longer}_score" in fork.parse(PARTS[0]).dags
     monkeypatch.setenv("_AIRFLOW_PARSING_CONTEXT_DAG_ID", f"{first}_train")
-    assert f"{first}_train" in fork.parse().dags
+    assert f"{first}_train" in fork.parse(PARTS[0]).dags
 
 
 def test_other_files_are_left_to_airflow(tmp_path: Path) -> None:

@@ -39,13 +39,17 @@ def api(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Airf
 
 
 def test_broken_model_shows_under_its_own_name_and_the_others_stay_and_run(models: Path, api: AirflowApi) -> None:
+    def place(model: str) -> str:
+        """First part of the path of the file that the model's DAG is parsed from."""
+        return str(api.dag(f"{model}_train")["relative_fileloc"]).split("/", maxsplit=1)[0]  # type: ignore[index]
+
     names = sorted(path.parent.name for path in models.glob("*_*/dag.py"))
     broken, others = names[3], [name for name in names if name != names[3]]
     file = models / broken / "dag.py"
     whole = file.read_text()
     wait_until(lambda: all(api.dag(f"{name}_train") is not None for name in names), 180)
     assert api.import_errors() == []
-    assert {api.dag(f"{name}_train")["relative_fileloc"] for name in names} == {TOGETHER}  # type: ignore[index]
+    assert {place(name) for name in names} == {TOGETHER}
 
     file.write_text(whole.replace("SPEC = ModelSpec(", "SPEC = ModelSpec(\n    titel='',", 1))
     wait_until(lambda: bool(api.import_errors()), 120)
@@ -62,4 +66,4 @@ def test_broken_model_shows_under_its_own_name_and_the_others_stay_and_run(model
     file.write_text(whole)
     wait_until(lambda: api.import_errors() == [], 120)
     wait_until(lambda: not api.dag(f"{broken}_train")["is_stale"], 120)  # type: ignore[index]
-    wait_until(lambda: api.dag(f"{broken}_train")["relative_fileloc"] == TOGETHER, 120)  # type: ignore[index]
+    wait_until(lambda: place(broken) == TOGETHER, 120)

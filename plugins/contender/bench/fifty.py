@@ -30,6 +30,7 @@ from contender.bench.record import record
 from contender.bench.tables import TABLES
 from contender.core import decisions
 from contender.core.settings import CHECKOUT
+from contender.parsing.notes import TOGETHER
 
 COMMAND = "python -m contender.bench.fifty"
 MODELS, TRIALS, SPARE = 50, 1, 8
@@ -66,10 +67,9 @@ def _fork(fork: Path) -> list[str]:
     from contender.scaffold.make import make
     from contender.scaffold.request import Asked
 
-    for part in ("dags/templates", "feature_repo"):
+    for part in ("dags/templates", f"dags/{TOGETHER}", "feature_repo"):
         shutil.copytree(CHECKOUT / part, fork / part, ignore=shutil.ignore_patterns("__pycache__"))
-    for file in ("dags/all_models.py", "dags/.airflowignore"):
-        shutil.copy(CHECKOUT / file, fork / file)
+    shutil.copy(CHECKOUT / "dags" / ".airflowignore", fork / "dags")
     for place in (fork / "expectations", fork / "tests" / "models", fork.parent / "data"):
         place.mkdir(parents=True)
     names = []

@@ -20,6 +20,7 @@ from contender.embedded.environment import environment
 from contender.embedded.lifecycle import Platform, bring_up, take_down
 from contender.embedded.ports import choose_ports
 from contender.parsing.listing import SETTING
+from contender.parsing.notes import TOGETHER
 
 PROBE, PROBE_TASKS = "probe", 10
 PROBE_FILE = f'''"""Airflow DAG of {PROBE_TASKS} tasks that do nothing, one after the other."""
@@ -52,7 +53,7 @@ def write_models(folder: Path, count: int) -> list[str]:
         text = template.read_text(encoding="utf-8").replace(f'name="{template.parent.name}"', f'name="{names[-1]}"', 1)
         _write(folder / names[-1] / "dag.py", text)
     _write(folder / PROBE / "dag.py", PROBE_FILE)
-    shutil.copy(CHECKOUT / "dags" / "all_models.py", folder)
+    shutil.copytree(CHECKOUT / "dags" / TOGETHER, folder / TOGETHER, ignore=shutil.ignore_patterns("__pycache__"))
     return names
 
 

@@ -28,6 +28,7 @@ import psutil  # type: ignore[import-untyped]
 from contender.bench import fleet
 from contender.bench.record import record
 from contender.embedded import processes
+from contender.parsing.notes import TOGETHER
 
 COMMAND = "python -m contender.bench.scale"
 COUNTS, DAGS_OF_A_MODEL = (1, 50, 500), 3
@@ -78,7 +79,7 @@ def _measured(folder: Path, count: int) -> dict[str, Any]:
         "pass_ms_per_dag": round(1000 * together / dags, 1),
         "a_file_each_ms_per_dag": round(1000 * apart / dags, 1),
         "one_file_ms": round(1000 * _reparse(models, f"{names[0]}/dag.py"), 1),
-        "task_reparse_ms": round(1000 * _reparse(models, "all_models.py", f"{names[-1]}_train"), 1),
+        "task_reparse_ms": round(1000 * _reparse(models, f"{TOGETHER}/part_1.py", f"{names[-1]}_train"), 1),
         **_live(folder / f"live-{count}", models),
     }
     print(row, flush=True)

@@ -1,8 +1,12 @@
-"""The DAGs of all models, read in one process.
+"""The DAGs of many models, read in one process.
 
 Airflow's DAG processor forks a process and opens a transaction for each file, whatever is in it, and reads each file
-again and again: for hundreds of models that is most of its work. Here every model's file is loaded by Airflow's own
-importer, one after the other, and one that fails is left out and noted, so that the processor parses it by itself.
+again and again: for hundreds of models that is most of its work. Here a part of the models' files is loaded by
+Airflow's own importer, one after the other; one that fails is left out and noted, so that the processor parses it by
+itself. There are several parts, so that one is read while the DAGs of another are written to the database.
+
+A DAG belongs to the model whose name its id begins with. So no two models can have a DAG of the same id, whatever part
+they are in, and a task finds its model by the id of its DAG.
 """
 
 from __future__ import annotations
@@ -12,39 +16,41 @@ import warnings
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 from airflow.sdk import DAG, get_parsing_context
 from airflow.sdk.configuration import conf
 
 from contender.core.errors import some
 from contender.parsing.listing import CALLABLE
-from contender.parsing.notes import MODEL_FILE, Notes, together
+from contender.parsing.notes import MODEL_FILE, PARTS, Notes, together
 
 log = logging.getLogger(__name__)
 
 
 def all_models(file: str) -> dict[str, DAG]:
-    """DAGs of the models beside a file, by id.
+    """DAGs of the models that fall to a file, by id.
 
     A task's process reads the file of its own model alone. Otherwise there are none unless the models are many and
     Airflow leaves their own files out (`CALLABLE`), lest each DAG come from two files.
 
     Args:
-        file: The file in the models' folder that asks.
+        file: The file that asks, in a folder beside those of the models, with its like.
     """
-    folder = Path(file).parent
+    place = Path(file)
+    folder = place.parents[1]
     if asked := get_parsing_context().dag_id:
         return _of_the_task(folder, asked)
     if not together(folder) or conf.get("core", "might_contain_dag_callable", fallback="") != CALLABLE:
         return {}
-    notes = Notes(folder)
+    notes, models = Notes(folder), _models(folder)
     notes.bury()
     found: dict[str, DAG] = {}
-    for model in _models(folder):
+    for model in _dealt_to(place, models):
         if notes.crashed(model):
             log.warning("%s is parsed by itself: it ended the process that read it", model)
         else:
-            found |= _load(model, notes, found.keys())
+            found |= _load(model, notes, {other.name for other in models})
     return found
 
 
@@ -58,25 +64,35 @@ def _models(folder: Path) -> list[Path]:
     return sorted(path.parent for path in files if path.name == MODEL_FILE and path.parents[1] == folder)
 
 
+def _dealt_to(file: Path, models: list[Path]) -> list[Path]:
+    """The models that fall to a file: by a checksum of their names, so that none moves when another one comes."""
+    parts = sorted(part.name for part in file.parent.glob(PARTS))
+    mine = parts.index(file.name)
+    return [model for model in models if crc32(model.name.encode()) % len(parts) == mine]
+
+
 def _of_the_task(folder: Path, dag_id: str) -> dict[str, DAG]:
-    """DAGs of the model that a DAG id begins with; where several do, of the one with the longest name that has it."""
-    named = [path.parent for path in folder.glob(f"*/{MODEL_FILE}") if dag_id.startswith(path.parent.name)]
-    for model in sorted(named, key=lambda model: len(model.name), reverse=True):
-        dags = {dag.dag_id: dag for dag in _import(model).dags}
-        if dag_id in dags:
-            return dags
-    return {}
+    """DAGs of the model that a DAG belongs to."""
+    name = _owner(dag_id, {path.parent.name for path in folder.glob(f"*/{MODEL_FILE}")})
+    return {dag.dag_id: dag for dag in _import(folder / name).dags} if name else {}
 
 
-def _load(model: Path, notes: Notes, taken: Collection[str]) -> dict[str, DAG]:
+def _owner(dag_id: str, models: Collection[str]) -> str:
+    """The model that a DAG belongs to: the longest name that its id goes on from with `_`, or is; empty if none."""
+    words = dag_id.split("_")
+    begins = ("_".join(words[:count]) for count in range(len(words) - 1, 0, -1))
+    return next((name for name in [*begins, dag_id] if name in models), "")
+
+
+def _load(model: Path, notes: Notes, models: Collection[str]) -> dict[str, DAG]:
     """The model's DAGs; none, and a note, where any of them would not do."""
     if notes.sound(model):
         result = _import(model)
-        fault = _not_read(result, taken)
+        fault = _not_read(result, model.name, models)
     else:
         with notes.loading(model.name):
             result = _import(model)
-            fault = _not_read(result, taken) or _not_stored(result)
+            fault = _not_read(result, model.name, models) or _not_stored(result)
         if not fault:
             notes.loaded(model.name)
     if fault:
@@ -86,12 +102,14 @@ def _load(model: Path, notes: Notes, taken: Collection[str]) -> dict[str, DAG]:
     return {dag.dag_id: dag for dag in result.dags}
 
 
-def _not_read(result: Any, taken: Collection[str]) -> str:
-    """Why the model's file did not give its DAGs, or gives some of another model; empty where it is well."""
+def _not_read(result: Any, name: str, models: Collection[str]) -> str:
+    """Why the model's file did not give its DAGs, or gives some that are not its own; empty where it is well."""
     if not result.success:
         return "; ".join(error.message for error in result.errors)
-    twice = sorted(dag.dag_id for dag in result.dags if dag.dag_id in taken)
-    return f"another model has a DAG of the same id: {some(twice)}" if twice else ""
+    others = sorted(dag.dag_id for dag in result.dags if _owner(dag.dag_id, models) != name)
+    return (
+        f"ids of its DAGs do not begin with its name, or with a longer one of a model: {some(others)}" if others else ""
+    )
 
 
 def _not_stored(result: Any) -> str:

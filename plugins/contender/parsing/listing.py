@@ -14,7 +14,7 @@ CALLABLE = f"{__name__}.might_contain_dag"
 def might_contain_dag(file_path: str, zip_file: ZipFile | None = None) -> bool:
     """Whether a file is to be parsed by itself.
 
-    Where there are many models, the file that stands for all of them is, and of the models' own files those alone that
+    Where there are many models, the files that stand for all of them are, and of the models' own files those alone that
     did not load with the others: each of these then fails under its own name. All else is left to Airflow's heuristic.
 
     Args:
@@ -24,8 +24,8 @@ def might_contain_dag(file_path: str, zip_file: ZipFile | None = None) -> bool:
     from airflow.utils.file import might_contain_dag_via_default_heuristic
 
     path = Path(file_path)
-    if zip_file is None and path.name == TOGETHER:
-        return together(path.parent)
+    if zip_file is None and path.parent.name == TOGETHER:
+        return together(path.parents[1])
     if zip_file is None and path.name == MODEL_FILE and together(path.parents[1]):
         return Notes(path.parents[1]).apart(path.parent.name)
     return bool(might_contain_dag_via_default_heuristic(file_path, zip_file))

@@ -16,7 +16,8 @@ from pathlib import Path
 
 import psutil  # type: ignore[import-untyped]  # one of Airflow's own
 
-TOGETHER = "all_models.py"  # the file of the models' folder that stands for the files of all of them
+TOGETHER = "all_models"  # beside the models: the folder of the files that stand for those of all of them
+PARTS = "part_*.py"
 MODEL_FILE = "dag.py"
 # Below this many the layout is Airflow's own, a file for each model, whose code the UI then shows. Each file costs the
 # DAG processor about 0.1 s whatever is in it (`parse_ms_per_dag_500` in docs/benchmarks.md): 2 s for so many.
@@ -26,7 +27,7 @@ COUNTED_FOR_S = 5
 
 def together(folder: Path) -> bool:
     """Whether a folder holds so many models that they are parsed together; counted anew every few seconds."""
-    return (folder / TOGETHER).is_file() and _models(folder, time.monotonic() // COUNTED_FOR_S) >= TOGETHER_FROM
+    return (folder / TOGETHER).is_dir() and _models(folder, time.monotonic() // COUNTED_FOR_S) >= TOGETHER_FROM
 
 
 @lru_cache(maxsize=8)
