@@ -88,7 +88,7 @@ test-model: install ## Run the tests of one MODEL
 	@$(BIN)/python -m pytest tests/models/test_$(MODEL)_*.py
 
 # Processes of the tests: one for each core, four at most, for each trains a model of its own.
-PYTEST = $(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist loadgroup
+PYTEST = $(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist loadgroup --no-loadscope-reorder
 
 test: install ## Run the tests that need no services (under 10 minutes)
 	@$(PYTEST) -m "not slow" tests

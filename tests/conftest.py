@@ -10,6 +10,7 @@ import os
 import shutil
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -51,15 +52,24 @@ INTERVAL = "2013-02"
 
 @pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Which tests share a process where there are several (`--dist loadgroup`).
+    """Which tests share a process where there are several (`--dist loadgroup`), and which begin first.
 
     Those of one file do, for their fixtures; so do all that need the trained model, which is then trained once, and all
-    that need the one Docker engine of the machine, whose images and containers they count.
+    that need the one Docker engine of the machine, whose images and containers they count. Groups with a long timeout
+    begin first, then those of many tests, lest one long test be left to the end.
     """
-    for item in items:
-        needs = {*getattr(item, "fixturenames", ()), *(mark.name for mark in item.iter_markers())}
-        shared = "engine" if needs & {"engine", "stack"} else "trained" if "trained" in needs else item.path.stem
-        item.add_marker(pytest.mark.xdist_group(shared))
+    groups = {item: _group(item) for item in items}
+    longest, sizes = dict.fromkeys(groups.values(), 0), Counter(groups.values())
+    for item, group in groups.items():
+        item.add_marker(pytest.mark.xdist_group(group))
+        if timeout := item.get_closest_marker("timeout"):
+            longest[group] = max(longest[group], timeout.args[0])
+    items.sort(key=lambda item: (-longest[groups[item]], -sizes[groups[item]], groups[item]))
+
+
+def _group(item: pytest.Item) -> str:
+    needs = {*getattr(item, "fixturenames", ()), *(mark.name for mark in item.iter_markers())}
+    return "engine" if needs & {"engine", "stack"} else "trained" if "trained" in needs else item.path.stem
 
 
 def pytest_sessionfinish() -> None:
