@@ -42,3 +42,14 @@ def tracked() -> list[Path]:
     """Every file of the checkout that git knows and that is there."""
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=CHECKOUT, capture_output=True, text=True, check=True)
     return [path for part in listed.stdout.split("\0") if part and (path := CHECKOUT / part).is_file()]
+
+
+def blocks(path: Path) -> list[tuple[str, str]]:
+    """The fenced blocks of a page: the line before each, which says what becomes of it, and its content."""
+    return re.findall(r"(?ms)^([^\n]*)\n```\w*\n(.*?)^```$", path.read_text(encoding="utf-8"))
+
+
+def example(page: str, marked: str) -> str:
+    """The block of a page (`docs/swap.md`) with `<!-- run: <marked> -->` above it, for a test to run."""
+    (found,) = [text for above, text in blocks(CHECKOUT / page) if above == f"<!-- run: {marked} -->"]
+    return found

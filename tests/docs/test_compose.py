@@ -9,28 +9,22 @@ from typing import Any
 
 import pytest
 
-from contender.core.settings import CHECKOUT
 from contender.core.spec import ModelSpec
 from contender.factory import model_dags
 from contender.stages import train
+from tests.docs.pages import example
 from tests.made_model import environment, made
 from tests.unit.scaffold.conftest import root  # noqa: F401  fixture
 from tests.unit.test_tasks import COLUMNS, SMALL, rows
 
-PAGE = (CHECKOUT / "docs" / "compose.md").read_text(encoding="utf-8")
+PAGE = "docs/compose.md"
 LAST_LINE = "train, score, deploy = model_dags(SPEC, doc=__doc__, file=__file__)\n"
-
-
-def block(containing: str) -> str:
-    """The one Python block of the page with a text in it."""
-    (found,) = [part.split("```")[0] for part in PAGE.split("```python\n")[1:] if containing in part.split("```")[0]]
-    return found
 
 
 def run(code: str) -> dict[str, Any]:
     """What a block leaves behind, by name."""
     names: dict[str, Any] = {}
-    exec(compile(code, "docs/compose.md", "exec"), names)  # noqa: S102  our own page's
+    exec(compile(code, PAGE, "exec"), names)  # noqa: S102  our own page's
     return names
 
 
@@ -39,7 +33,7 @@ def test_validate_and_train_only_ends_in_a_registered_challenger(root: Path, tmp
     file = made(root, "classification")
     declared = file.read_text()
     assert declared.endswith(LAST_LINE)
-    file.write_text(declared.removesuffix(LAST_LINE) + block("fit_only"))
+    file.write_text(declared.removesuffix(LAST_LINE) + example(PAGE, "fit-only"))
     env = environment(root, tmp_path / "home")
 
     def airflow(*arguments: str) -> str:
@@ -59,7 +53,7 @@ def test_validate_and_train_only_ends_in_a_registered_challenger(root: Path, tmp
 
 
 def test_ensemble_is_stored_with_the_answers_it_was_fitted_to() -> None:
-    names = run(block("VotingClassifier"))
+    names = run(example(PAGE, "ensemble"))
     spec = ModelSpec(**(dict(SMALL) | {"views": (), "columns": COLUMNS}))
     frame = rows(spec)
     fitted = train.fit(names["estimator"], {"max_iter": 20}, frame, spec)
@@ -69,7 +63,7 @@ def test_ensemble_is_stored_with_the_answers_it_was_fitted_to() -> None:
 
 
 def test_settings_of_tasks_reach_those_tasks_alone() -> None:
-    names = run(block("TaskSettings"))
+    names = run(example(PAGE, "tasks"))
     tasks = model_dags(ModelSpec(**(dict(SMALL) | {"tasks": names["tasks"]})), doc=None)[0].task_dict
     assert tasks["train.trial"].executor_config["pod_override"]["spec"]["containers"][0]["name"] == "base"
     assert [name for name, task in tasks.items() if task.executor_config] == ["train.trial"]

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 
+from contender.core import policy
 from contender.core.policy import METRICS_OF, GatePolicy
 from contender.core.settings import CHECKOUT
 from contender.stages.gate.rules import JUDGEMENT
 from contender.stages.gate.validity import VALIDITY
+from tests.docs.pages import example
 
 PAGE = (CHECKOUT / "docs" / "gate.md").read_text(encoding="utf-8")
 
@@ -39,3 +41,11 @@ def test_gate_page_names_every_rule_in_the_order_in_which_they_are_asked() -> No
 def test_gate_page_names_every_metric_of_every_task() -> None:
     said = {task: re.findall(r"`(\w+)`", cells[0]) for task, cells in _table("task").items()}
     assert said == {task: list(names) for task, names in METRICS_OF.items()}
+
+
+def test_gate_pages_example_is_a_policy_and_says_what_it_seems_to() -> None:
+    made = eval(example("docs/gate.md", "policy"), vars(policy).copy())  # noqa: S307  our own page's
+    assert isinstance(made, GatePolicy)
+    assert made.approval == "on_promote"
+    assert [rule.metric for rule in made.guardrails] == ["auc"]
+    assert made.budgets.max_p95_latency_ms == 250

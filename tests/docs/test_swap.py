@@ -15,11 +15,12 @@ import psycopg
 import pytest
 
 from contender.core.settings import CHECKOUT
+from tests.docs.pages import example
 from tests.made_model import environment, made
 from tests.s3 import client
 from tests.unit.scaffold.conftest import checkout
 
-PAGE = CHECKOUT / "docs" / "swap.md"
+PAGE = "docs/swap.md"
 DATABASES = ("mlflow", "optuna", "feast", "online")
 INTERVAL = "2013-01-01/2014-01-01"
 TRAIN = f"""
@@ -31,12 +32,6 @@ from contender.core.settings import settings
 dag = module_of(settings().models / "mine", "dag").train
 assert Chain(Interval.parse("{INTERVAL}"), 1, "swap").run(dag) == "promote"
 """
-
-
-def block(name: str) -> str:
-    """The block of the page that is marked so."""
-    (found,) = re.findall(rf"(?s)<!-- run: {re.escape(name)} -->\n```\w*\n(.*?)```", PAGE.read_text(encoding="utf-8"))
-    return str(found)
 
 
 def own(text: str, database: str, s3: str) -> str:
@@ -106,11 +101,11 @@ def swapped(tmp_path_factory: pytest.TempPathFactory, databases: str, s3: str) -
     done = run(TRAIN, environment(root, before))
     assert done.returncode == 0, done.stderr[-4000:]
     store = folder / "feature_store.yaml"
-    store.write_text(own(block("feature_store.yaml"), databases, s3))
+    store.write_text(own(example(PAGE, "feature_store.yaml"), databases, s3))
     for bucket in ("models", "lake"):
         client(s3).create_bucket(Bucket=bucket)
     env = environment(root, after) | {"FEAST_FS_YAML_FILE_PATH": str(store), "ONLINE_PASSWORD": "secret"}
-    exports = own(block("backends") + block("s3"), databases, s3)
+    exports = own(example(PAGE, "backends") + example(PAGE, "s3"), databases, s3)
     done = run(TRAIN, env, exports)
     assert done.returncode == 0, done.stderr[-4000:]
     return Swapped(before, after, env, exports)
@@ -139,7 +134,7 @@ def test_other_backends_hold_what_the_embedded_ones_would(swapped: Swapped, data
 @pytest.mark.slow
 def test_file_store_that_loses_rows_is_refused(swapped: Swapped, tmp_path: Path) -> None:
     store = tmp_path / "feature_store.yaml"
-    declared = block("feature_store.yaml").split("offline_store:")[0]
+    declared = example(PAGE, "feature_store.yaml").split("offline_store:")[0]
     store.write_text(f"{declared}offline_store:\n  type: file\nentity_key_serialization_version: 3\n")
     assemble = TRAIN.replace('.run(dag) == "promote"', '.call(dag, "train.assemble")')
     done = run(assemble, swapped.env | {"FEAST_FS_YAML_FILE_PATH": str(store)}, swapped.exports)
@@ -149,12 +144,6 @@ def test_file_store_that_loses_rows_is_refused(swapped: Swapped, tmp_path: Path)
 
 
 def test_every_test_that_the_page_names_is_there() -> None:
-    named = set(re.findall(r"`(tests/[\w/.]+)`", PAGE.read_text(encoding="utf-8")))
+    named = set(re.findall(r"`(tests/[\w/.]+)`", (CHECKOUT / PAGE).read_text(encoding="utf-8")))
     assert named
     assert [path for path in sorted(named) if not (CHECKOUT / path).is_file()] == []
-
-
-def test_every_block_of_the_page_is_run() -> None:
-    lines = PAGE.read_text(encoding="utf-8").splitlines()
-    opened = [lines[at - 1] for at, line in enumerate(lines) if line.startswith("```")][::2]
-    assert opened == [f"<!-- run: {name} -->" for name in ("backends", "s3", "feature_store.yaml")]

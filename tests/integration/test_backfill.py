@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -18,6 +17,7 @@ from contender.core import decisions
 from contender.core.settings import CHECKOUT
 from contender.embedded import processes
 from contender.embedded.lifecycle import Platform, bring_up, take_down
+from tests.docs.pages import example
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
 
@@ -47,10 +47,12 @@ def wait_until(true: Any, seconds: float) -> None:
         time.sleep(1)
 
 
-def airflow(platform: Platform, *arguments: str) -> None:
-    env = {**os.environ, "CONTENDER_HOME": str(platform.home), "PYTHONPATH": str(CHECKOUT / "plugins")}
-    call = [sys.executable, "-m", "contender.embedded", "airflow", *arguments]
-    done = subprocess.run(call, env=env, capture_output=True, text=True, check=False)
+def run_on(platform: Platform, commands: str) -> None:
+    """Run commands of the README in the checkout, on this platform."""
+    env = {**os.environ, "CONTENDER_HOME": str(platform.home)}
+    done = subprocess.run(
+        ["bash", "-euc", commands], cwd=CHECKOUT, env=env, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -66,9 +68,10 @@ def ended(api: AirflowApi, number: int) -> list[dict[str, Any]]:
 def test_backfill_of_three_months_yields_three_versions_and_verdicts_and_one_again_yields_none(
     platform: Platform,
 ) -> None:
-    span = ["--from-date", "2013-02-01", "--to-date", "2013-04-30", "--max-active-runs", "1"]
-    airflow(platform, "backfill", "create", "--dag-id", DAG, *span)
-    airflow(platform, "dags", "unpause", "--yes", DAG)
+    commands = example("README.md", "backfill")
+    assert "2013-07-01" in commands
+    assert "2013-09-30" in commands
+    run_on(platform, commands.replace("2013-07-01", "2013-02-01").replace("2013-09-30", "2013-04-30"))
     with contextlib.closing(platform.api()) as api:
         runs = ended(api, 3)
         assert [run["state"] for run in runs] == ["success"] * 3

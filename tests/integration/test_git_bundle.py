@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import shlex
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from contender.client.airflow_api import AirflowApi
 from contender.core.settings import CHECKOUT
 from contender.embedded.environment import BUNDLES
 from contender.embedded.lifecycle import Platform
+from tests.docs.pages import example
 from tests.integration.live import NO_ENGINE, live
 from tests.integration.test_approval import DAG, ENDED, RUN_SECONDS, answered, asked, instance
 from tests.integration.test_backfill import wait_until
@@ -82,8 +84,8 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Repository:
 def platform(repository: Repository, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     """A running platform whose only DAGs are the repository's, without a Docker engine."""
     home = tmp_path_factory.mktemp("bundle")
-    source = {"repo_url": str(repository.bare), "tracking_ref": "main", "subdir": "dags", "refresh_interval": 2}
-    bundle = {"name": "models", "classpath": "airflow.providers.git.bundles.git.GitDagBundle", "kwargs": source}
+    (bundle,) = json.loads(shlex.split(example("docs/production.md", "bundles"))[0].split("=", 1)[1])
+    bundle["kwargs"] |= {"repo_url": str(repository.bare), "refresh_interval": 2}
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DOCKER_HOST", NO_ENGINE)
         patch.setenv("AIRFLOW__LOGGING__LOGGING_LEVEL", "INFO")  # what a model prints is no warning

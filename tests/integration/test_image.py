@@ -8,6 +8,7 @@ import re
 import shutil
 import socket
 import sqlite3
+import subprocess
 import threading
 import time
 import urllib.request
@@ -26,6 +27,7 @@ from contender.core.settings import CHECKOUT, ONLINE_STORE
 from contender.feast_stores import sqlite_writer
 from contender.stages import image
 from contender.stages.image import Build
+from tests.docs.pages import example
 from tests.unit.serving.test_predict import ENTITY, write_store
 
 pytestmark = [pytest.mark.slow, pytest.mark.engine]
@@ -141,6 +143,35 @@ def test_run_live_online_store_mounted_as_readme_says_answers_before_during_and_
     assert during == before
     assert after["features"] == {"missing": ["seats"], "stale": [], "later": []}
     assert "telemetry" not in log
+
+
+def test_image_run_and_asked_as_readme_says_answers(
+    client: docker.DockerClient, built: Built, home: Path, tmp_path: Path
+) -> None:
+    (tmp_path / ".contender").symlink_to(home)
+    release = home / "releases" / "flight_delay" / "1" / "release.json"
+    release.parent.mkdir(parents=True)
+    release.write_text(json.dumps({"image": {"digest": built.digest}}))
+    with socket.socket() as chosen:
+        chosen.bind(("127.0.0.1", 0))
+        port = str(chosen.getsockname()[1])
+    run = example("README.md", "image").replace("18080", port)
+    predict = example("README.md", "predict").replace("18080", port)
+    assert port in run
+    served = subprocess.Popen(["bash", "-euc", run], cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    try:
+        deadline, answered = time.monotonic() + 60, None
+        while answered is None or answered.returncode != 0:
+            assert served.poll() is None, served.stderr.read().decode() if served.stderr else ""
+            assert time.monotonic() < deadline, answered
+            answered = subprocess.run(["bash", "-euc", predict], capture_output=True, text=True, check=False)
+    finally:
+        for container in client.containers.list():
+            if port in str(container.ports):
+                container.stop(timeout=5)  # which `--rm` removes
+        served.wait(timeout=30)
+    (prediction,) = json.loads(answered.stdout)["predictions"]
+    assert 0 < prediction["probability"] < 1
 
 
 @pytest.fixture

@@ -20,7 +20,9 @@ from contender.bench.tables import TABLES
 from contender.core import decisions
 from contender.core.settings import CHECKOUT
 from contender.embedded import processes
+from tests.docs.pages import example
 from tests.integration.live import NO_ENGINE
+from tests.integration.test_backfill import wait_until
 from tests.unit.scaffold.test_profile import customers
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
@@ -45,6 +47,16 @@ class Newcomer:
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, timeout=600,
         )  # fmt: skip
         assert done.returncode == 0, f"make {' '.join(arguments)}\n{done.stdout[-6000:]}"
+        return done.stdout
+
+    def type(self, commands: str) -> str:
+        """Type commands of a page into the terminal; their output."""
+        typed = f'make() {{ command make -s -o install "$@"; }}\n{commands}'
+        done = subprocess.run(
+            ["bash", "-euc", typed], cwd=self.folder, env=self.env, text=True, check=False, stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, timeout=1000,
+        )  # fmt: skip
+        assert done.returncode == 0, f"{commands}\n{done.stdout[-6000:]}"
         return done.stdout
 
 
@@ -75,7 +87,40 @@ def signups() -> pd.DataFrame:
 
 MODELS: dict[str, tuple[str, Any, dict[str, Any]]] = {
     f"my_{template}": (template, frame, asked) for template, (frame, asked) in TABLES.items()
-} | {"churn": ("classification", signups, {"label": "churned", "time": "signed up", "entity": ("Customer ID",)})}
+}
+
+
+def test_readmes_first_command_trains_and_serves_the_reference_model_and_its_month_can_be_scored(
+    newcomer: Newcomer,
+) -> None:
+    first, other = example("README.md", "first").splitlines()
+    assert other == "make test"  # the whole of which this test is a part
+    shown = newcomer.type(first)
+    assert "flight_delay_train on 2013-06" in shown
+    assert "verdict      PROMOTE" in shown
+    assert "→ probability 0." in shown
+    newcomer.type("make airflow ARGS='dags unpause --yes flight_delay_score'")
+    newcomer.type(example("README.md", "score"))
+    wait_until((newcomer.folder / ".contender" / "lake" / "flight_delay_predictions" / "_delta_log").is_dir, 300)
+    wait_until(lambda: "28231 rows" in newcomer.type(example("README.md", "scored")), 120)
+
+
+def test_readmes_new_model_trains_at_once_and_passes_its_tests(newcomer: Newcomer) -> None:
+    commands = example("README.md", "new-model")
+    assert commands.startswith(example("docs/new-model.md", "new-model"))
+    named = {"Customer ID": "customer_id", "signed up": "signed_up"}
+    signups().rename(columns=named).to_csv(newcomer.folder / "customers.csv", index=False)
+    shown = newcomer.type(commands)
+    assert "3 of 3 passed" in shown
+    assert "4 passed" in shown
+    (verdict,) = verdicts(newcomer, "churn")
+    assert verdict in ("promote", "hold", "reject")
+
+
+def verdicts(newcomer: Newcomer, name: str) -> list[Any]:
+    """The verdicts on record of a model."""
+    records = decisions.verify(newcomer.folder / ".contender" / "decisions" / f"{name}.jsonl")
+    return [record.verdict for record in records if record.kind == "decision"]
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -95,12 +140,10 @@ def test_model_of_each_template_trains_at_once_to_a_recorded_verdict_and_passes_
     shown = newcomer.make("demo", f"MODEL={name}")
     trained = time.monotonic()
     assert "3 of 3 passed" in shown
-    records = decisions.verify(newcomer.folder / ".contender" / "decisions" / f"{name}.jsonl")
-    verdicts = [record.verdict for record in records if record.kind == "decision"]
-    assert len(verdicts) == 1
-    assert verdicts[0] in ("promote", "hold", "reject")
-    if verdicts[0] == "promote":
+    (verdict,) = verdicts(newcomer, name)
+    assert verdict in ("promote", "hold", "reject")
+    if verdict == "promote":
         assert "prediction " in shown
         assert "→" in shown
     assert "4 passed" in newcomer.make("test-model", f"MODEL={name}")
-    print(f"{name}: made in {made - begun:.0f} s, {verdicts[0]} after {trained - made:.0f} s")  # shown by pytest -rP
+    print(f"{name}: made in {made - begun:.0f} s, {verdict} after {trained - made:.0f} s")  # shown by pytest -rP

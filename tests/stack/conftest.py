@@ -20,7 +20,10 @@ import requests
 from contender.client.airflow_api import AirflowApi
 from contender.core.settings import CHECKOUT
 from contender.stack.engine import this_engine
+from tests.docs.pages import example
 
+# What the README says to make, in its order.
+UP, DEMO, DOWN = (line.split()[1:] for line in example("README.md", "stack").splitlines())
 NAME = f"contender-test-{os.getpid()}"
 # What a test session sets for itself, and the stack has its own of.
 SESSION = ("CONTENDER_", "AIRFLOW_", "MLFLOW_", "FEAST_", "DOCKER_", "COMPOSE_", "PYTHONPATH", "MAKE", "MFLAGS")
@@ -153,10 +156,10 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     env = {name: value for name, value in os.environ.items() if not name.startswith(SESSION)}
     env |= {"CONTENDER_STACK": NAME, "CONTENDER_PORT": str(port)}
     try:
-        done = make(folder, env, "up", seconds=1500)
+        done = make(folder, env, *UP, seconds=1500)
         assert done.returncode == 0, done.stdout[-5000:] + done.stderr
         yield Stack(folder, env, f"http://127.0.0.1:{port}", done.stdout)
     finally:
-        done = make(folder, env, "down", "VOLUMES=1", "YES=1", seconds=300)
+        done = make(folder, env, *DOWN, "VOLUMES=1", "YES=1", seconds=300)
         subprocess.run(["docker", "image", "rm", f"contender/airflow:{NAME}"], capture_output=True, check=False)
         assert done.returncode == 0, done.stderr

@@ -10,8 +10,10 @@ import http.client
 import json
 import os
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,7 +22,8 @@ import requests
 from contender.adapters.revision import CODE
 from contender.embedded import screenshot
 from tests.conftest import INTERVAL, Trained
-from tests.stack.conftest import Stack, wait_until
+from tests.docs.pages import example
+from tests.stack.conftest import DEMO, Stack, wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.engine, pytest.mark.timeout(2400)]
 
@@ -165,6 +168,10 @@ def test_mlflow_is_behind_airflows_login_and_shows_the_run(stack: Stack) -> None
     assert requests.get(search, timeout=10).status_code == 401
     champion = requests.get(search, headers={"Authorization": f"Bearer {stack.token()}"}, timeout=10).json()
     assert champion["model_version"]["version"] == "1"
+    login, clients = example("README.md", "token").rsplit("MLFLOW_TRACKING_URI", 1)
+    told = json.loads(shell(stack, login))
+    listed = shell(stack, f"MLFLOW_TRACKING_URI{clients}".replace("<access_token>", told["access_token"]))
+    assert champion["model_version"]["run_id"] in listed
     with browser(stack, "/mlflow/") as page:
         page.get_by_text("Experiments").first.wait_for()
         page.evaluate("window.location.hash = '#/models/flight_delay/versions/1'")
@@ -182,6 +189,17 @@ def test_task_execution_api_is_not_reachable_from_outside(stack: Stack, path: st
         assert raw.getresponse().status == 404
 
 
+def shell(stack: Stack, commands: str) -> str:
+    """What commands of the README print in the clone, with this stack's port."""
+    env = {**stack.env, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{stack.env['PATH']}"}
+    said = commands.replace("http://127.0.0.1:8080", stack.url)
+    done = subprocess.run(
+        ["bash", "-euc", said], cwd=stack.folder, env=env, capture_output=True, text=True, check=False, timeout=120
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
 def git(stack: Stack, *arguments: str) -> str:
     done = subprocess.run(["git", *arguments], cwd=stack.folder, check=True, capture_output=True, text=True)
     return done.stdout.strip()
@@ -195,7 +213,7 @@ def test_release_made_in_the_stack_names_the_commit_of_the_clone(stack: Stack) -
 
 
 def test_demo_compose_ends_well_and_serves_what_it_promoted(stack: Stack) -> None:
-    shown = stack.make("demo", "STACK=compose", "INTERVAL=2013-03")
+    shown = stack.make(*DEMO, "INTERVAL=2013-03")
     assert shown.returncode == 0, shown.stdout[-4000:] + shown.stderr
     assert "verdict" in shown.stdout
     assert "probability" in shown.stdout

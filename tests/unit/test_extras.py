@@ -13,18 +13,16 @@ import pytest
 from contender.core.spec import ModelSpec
 from contender.serving.service import Service
 from contender.stages import image, train
+from tests.docs.pages import example
 from tests.unit.test_tasks import COLUMNS, KINDS, SMALL, rows
 
-ROOT = Path(__file__).parents[2]
 ESTIMATORS = {"lightgbm": ("LGBMClassifier", "LGBMRegressor"), "xgboost": ("XGBClassifier", "XGBRegressor")}
 
 
 def estimator_of_the_page() -> Any:
     """The `estimator` function that docs/new-model.md shows."""
-    page = (ROOT / "docs" / "new-model.md").read_text(encoding="utf-8")
-    code = next(block for block in page.split("```python\n")[1:] if "LGBMClassifier" in block).split("```")[0]
     names: dict[str, Any] = {}
-    exec(compile(code, "docs/new-model.md", "exec"), names)  # noqa: S102  # the page is our own
+    exec(compile(example("docs/new-model.md", "lightgbm"), "docs/new-model.md", "exec"), names)  # noqa: S102  # the page is our own
     return names["estimator"]
 
 

@@ -12,6 +12,7 @@ from jinja2 import UndefinedError
 from contender.bench import lines_elsewhere
 from contender.bench.lines_count import Count, Part, count, generated
 from contender.core.settings import CHECKOUT
+from tests.docs.pages import example
 
 PYTHON = '''"""Docstring
 of two lines."""
@@ -112,6 +113,14 @@ def test_elsewhere_every_count_has_its_source_in_the_documents() -> None:
             assert name.name in page or name.stem in page
             assert 0 <= file["at_least"] <= file["lines"]
             assert file["reason"]
+
+
+def test_recount_is_given_a_clone_of_each_project_that_was_counted() -> None:
+    python, _, module, *given = example("docs/new-model.md", "recount").split()
+    assert (python, module) == ("python", "contender.bench.lines_elsewhere")
+    assert {clone.removesuffix("=CLONE") for clone in given} == {
+        entry["repository"] for entry in lines_elsewhere.elsewhere()
+    }
 
 
 def test_recount_of_a_clone_finds_a_count_and_a_quotation_that_are_wrong(

@@ -15,6 +15,7 @@ from contender.core import schema
 from contender.core.settings import CHECKOUT
 from contender.upgrade.__main__ import CLEAN, EDITS, REFUSED, main
 from contender.upgrade.versions import is_platform
+from tests.docs.pages import example
 
 GOOD = (CHECKOUT / "dags" / "flight_delay" / "dag.py").read_text(encoding="utf-8")
 BEFORE = (CHECKOUT / "tests" / "unit" / "core" / "specs" / "flight_delay_813db9d.txt").read_text(encoding="utf-8")
@@ -149,6 +150,33 @@ def test_upgrade_check_against_the_path_of_a_newer_checkout_tells_the_same(
     by_worktree = told(capsys, fork, "../beside")
     assert by_ref[1].split("\n", 1)[1] == by_path[1].split("\n", 1)[1] == by_worktree[1].split("\n", 1)[1]
     assert by_ref[0] == by_path[0] == by_worktree[0] == EDITS
+
+
+def test_upgrade_as_the_page_says_ends_in_a_merged_fork_whose_specs_are_told_apart(
+    fork: Path, upstream: Path, tmp_path: Path
+) -> None:
+    git(fork, "checkout", "--quiet", "HEAD~1", "--", "Makefile")
+    commit(fork, {}, "Take upstream's Makefile again")
+    git(fork, "remote", "remove", "upstream")
+    remote = example("docs/upgrade.md", "remote").replace(
+        "https://github.com/<where-you-forked-from>/contender.git", str(upstream)
+    )
+    # The fork is too small to be installed and tested: of make's targets it has the check.
+    make = f"""make() {{
+        echo "make $1"
+        [ "$1" != upgrade-check ] || {sys.executable} -m contender.upgrade --root . ${{2:+--to "${{2#TO=}}"}} || true
+    }}"""
+    commands = "\n".join(["set -eu", make, remote, example("docs/upgrade.md", "upgrade")])
+    env = {**os.environ, "PYTHONPATH": str(CHECKOUT / "plugins"), "GIT_AUTHOR_NAME": "Ada", "GIT_COMMITTER_NAME": "Ada",
+           "GIT_AUTHOR_EMAIL": "ada@example.org", "GIT_COMMITTER_EMAIL": "ada@example.org"}  # fmt: skip
+    done = subprocess.run(["bash", "-c", commands], cwd=fork, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert [line for line in done.stdout.splitlines() if line.startswith("make ")] == [
+        "make upgrade-check", "make install", "make upgrade-check", "make test",
+    ]  # fmt: skip
+    assert "Specs that need an edit: 1 of 2." in done.stdout
+    assert git(fork, "rev-parse", "--abbrev-ref", "HEAD") == "upgrade"
+    git(fork, "merge-base", "--is-ancestor", "v3", "upgrade")
 
 
 def test_upgrade_check_counts_what_is_not_committed_and_what_both_changed_of_a_model(
