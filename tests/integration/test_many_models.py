@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,10 +11,26 @@ import pytest
 
 from contender.bench.fleet import PROBE, write_models
 from contender.client.airflow_api import AirflowApi
+from contender.embedded.environment import environment
 from contender.embedded.lifecycle import bring_up, take_down
+from contender.embedded.ports import choose_ports
 from contender.parsing.notes import TOGETHER, TOGETHER_FROM
 from tests.integration.live import NO_ENGINE
 from tests.integration.test_backfill import wait_until
+
+HEAVY = "heavy"
+HEAVY_FILE = f'''"""Airflow DAG of more tasks than run at once, none of which ends by itself."""
+
+import time
+from datetime import UTC, datetime
+
+from airflow.providers.standard.operators.python import PythonOperator
+from airflow.sdk import DAG
+
+with DAG("{HEAVY}", start_date=datetime(2013, 1, 1, tzinfo=UTC), schedule=None) as dag:
+    for number in range(20):
+        PythonOperator(task_id=f"task_{{number}}", python_callable=lambda: time.sleep(3600))
+'''
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -22,6 +39,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("fork") / "dags"
     write_models(folder, TOGETHER_FROM)
+    (folder / HEAVY).mkdir()
+    (folder / HEAVY / "dag.py").write_text(HEAVY_FILE)
     return folder
 
 
@@ -67,3 +86,19 @@ def test_broken_model_shows_under_its_own_name_and_the_others_stay_and_run(model
     wait_until(lambda: api.import_errors() == [], 120)
     wait_until(lambda: not api.dag(f"{broken}_train")["is_stale"], 120)  # type: ignore[index]
     wait_until(lambda: place(broken) == TOGETHER, 120)
+
+
+def test_model_with_more_tasks_than_slots_leaves_one_to_the_others(api: AirflowApi) -> None:
+    api.unpause(HEAVY)
+    api.unpause(PROBE)
+    heavy = api.trigger(HEAVY, {})
+
+    def states() -> Counter[str | None]:
+        return Counter(task["state"] for task in api.tasks(HEAVY, heavy))
+
+    slots = int(environment(Path("/home"), choose_ports({}, free=lambda _: True))["AIRFLOW__CORE__PARALLELISM"])
+    wait_until(lambda: states()["running"] == slots - 1, 120)
+    run = api.trigger(PROBE, {})
+    wait_until(lambda: api.run(PROBE, run)["state"] == "success", 120)
+    assert states()["running"] == slots - 1
+    assert states()["success"] == 0
