@@ -81,16 +81,14 @@ class Swapped:
     """One model trained and promoted twice, on the embedded defaults and on the page's backends.
 
     Attributes:
+        root: The checkout with the model.
         before: Home of the first.
         after: Home of the other.
-        env: Environment of the other, before the page's exports.
-        exports: Those.
     """
 
+    root: Path
     before: Path
     after: Path
-    env: dict[str, str]
-    exports: str
 
 
 @pytest.fixture(scope="module")
@@ -108,7 +106,7 @@ def swapped(tmp_path_factory: pytest.TempPathFactory, databases: str, s3: str) -
     exports = own(example(PAGE, "backends") + example(PAGE, "s3"), databases, s3)
     done = run(TRAIN, env, exports)
     assert done.returncode == 0, done.stderr[-4000:]
-    return Swapped(before, after, env, exports)
+    return Swapped(root, before, after)
 
 
 @pytest.mark.slow
@@ -133,11 +131,11 @@ def test_other_backends_hold_what_the_embedded_ones_would(swapped: Swapped, data
 
 @pytest.mark.slow
 def test_file_store_that_loses_rows_is_refused(swapped: Swapped, tmp_path: Path) -> None:
+    declared = (CHECKOUT / "feature_repo" / "feature_store.yaml").read_text()
     store = tmp_path / "feature_store.yaml"
-    declared = example(PAGE, "feature_store.yaml").split("offline_store:")[0]
-    store.write_text(f"{declared}offline_store:\n  type: file\nentity_key_serialization_version: 3\n")
+    store.write_text(declared.replace("type: contender.feast_stores.asof.AsofOfflineStore", "type: file"))
     assemble = TRAIN.replace('.run(dag) == "promote"', '.call(dag, "train.assemble")')
-    done = run(assemble, swapped.env | {"FEAST_FS_YAML_FILE_PATH": str(store)}, swapped.exports)
+    done = run(assemble, environment(swapped.root, swapped.before) | {"FEAST_FS_YAML_FILE_PATH": str(store)})
     assert done.returncode == 1
     assert "RowsNotConserved: the point-in-time join lost or multiplied rows" in done.stderr
     assert "expected: 1462 rows; got: 1460 rows" in done.stderr

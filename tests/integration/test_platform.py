@@ -78,6 +78,20 @@ def test_demo_first_start_shows_progress_summary_and_addresses(home: Path) -> No
         assert part in text, text
 
 
+def test_api_of_tasks_is_a_process_of_its_own_lest_the_two_lock_each_other_out(home: Path) -> None:
+    ports = json.loads((home / "platform.json").read_text())["ports"]
+    assert pids(home)["execution-api"] != pids(home)["api-server"]
+
+    def answers(api: str, path: str) -> bool:
+        answer = requests.get(f"http://127.0.0.1:{ports[api]}{path}", timeout=10)
+        return answer.ok and "json" in answer.headers["Content-Type"]  # the UI has a page for whatever path
+
+    assert answers("airflow", "/api/v2/version")
+    assert not answers("airflow", "/execution/health")
+    assert answers("execution", "/execution/health")
+    assert not answers("execution", "/api/v2/version")
+
+
 def test_demo_tasks_keep_their_artefacts_in_the_home(home: Path) -> None:
     assert len(list((home / "mlflow" / "artifacts").rglob("hello.txt"))) == 1
     assert not (home / "mlruns").exists()

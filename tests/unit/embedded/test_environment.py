@@ -14,7 +14,7 @@ PORTS = Ports(airflow=1, mlflow=2, serving=3, execution=7, worker_logs=4, trigge
 
 def test_environment_two_homes_share_no_place_and_no_port() -> None:
     one = environment(HOME, PORTS, user={})
-    other = environment(Path("/other"), Ports(11, 12, 13, 14, 15, 16), user={})
+    other = environment(Path("/other"), Ports(11, 12, 13, 14, 15, 16, 17), user={})
     for name, value in one.items():
         if str(HOME) in value or name.endswith("_PORT"):
             assert other[name] != value, name
