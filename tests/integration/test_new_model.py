@@ -98,7 +98,7 @@ def test_readmes_first_command_trains_and_serves_the_reference_model_and_its_mon
     shown = newcomer.type(first)
     assert "flight_delay_train on 2013-06" in shown
     assert "verdict      PROMOTE" in shown
-    assert "→ probability 0." in shown
+    assert "probability 0." in shown
     newcomer.type("make airflow ARGS='dags unpause --yes flight_delay_score'")
     newcomer.type(example("README.md", "score"))
     wait_until((newcomer.folder / ".contender" / "lake" / "flight_delay_predictions" / "_delta_log").is_dir, 300)

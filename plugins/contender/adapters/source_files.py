@@ -132,13 +132,13 @@ def _refuse_repeated(source: Source, names: list[str]) -> None:
 def _columnar(source: Source, place: str, headers: list[str] | None, *, first: bool) -> Iterator[pd.DataFrame]:
     dataset = _dataset(source, place)
     if first:
-        yield dataset.schema.empty_table().to_pandas()
+        yield dataset.schema.empty_table().to_pandas(ignore_metadata=True)  # by which pandas makes a column its index
         return
     size = min(PART_ROWS, rows_held(len(headers or dataset.schema.names)))
     # Read ahead by one: the default of sixteen holds as many parts in memory.
     for batch in dataset.to_batches(columns=headers, batch_size=size, batch_readahead=1, fragment_readahead=1):
         if batch.num_rows:
-            yield batch.to_pandas()
+            yield batch.to_pandas(ignore_metadata=True)
 
 
 def _dataset(source: Source, place: str) -> ds.Dataset:

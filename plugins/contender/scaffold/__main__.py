@@ -27,7 +27,8 @@ INTERRUPTED = 130
 
 def main() -> int:
     """Make the model; 0 when all its files were written, 1 when it was refused."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # whoever ends it, nothing half-written is left
+    for ending in (signal.SIGTERM, signal.SIGHUP):  # whoever ends it, nothing half-written is left
+        signal.signal(ending, signal.default_int_handler)
     given = {name: os.environ.get(PREFIX + name, "") for name in ARGUMENTS}
     try:
         found = completed(given, CHECKOUT, input if sys.stdin.isatty() else None)
@@ -58,9 +59,10 @@ def main() -> int:
 def _made(asked: Asked) -> Made:
     # They load all that a model may need: what was refused before did not have to wait for it.
     import contender.factory  # noqa: F401  with it Airflow, which sets logging up anew
+
+    logging.getLogger("great_expectations").setLevel(logging.WARNING)  # it reports what it loads, and each closure
     from contender.scaffold.make import make
 
-    logging.getLogger("great_expectations").setLevel(logging.WARNING)  # it reports each of its own closures
     return make(asked, CHECKOUT, datetime.now(UTC), _say)
 
 

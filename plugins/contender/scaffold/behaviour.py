@@ -67,7 +67,12 @@ def examples_of(spec: ModelSpec, module: ModuleType, raw: pd.DataFrame) -> pd.Da
     for frame in functions.features(tables, window).values():
         examples = _known(examples, frame, list(spec.tables[0].entity))
     found = train.labelled(examples, spec)
-    return planted.with_planted(found, spec.windows.split(window, window.start), spec) if spec.planted else found
+    if not spec.planted:
+        return found
+    whole = (
+        spec.windows.model_copy(update={"history_days": (window.end - window.start).days + 1}) if time else spec.windows
+    )
+    return planted.with_planted(found, whole.split(window, window.start), spec)
 
 
 def _known(examples: pd.DataFrame, features: pd.DataFrame, entity: list[str]) -> pd.DataFrame:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from contender.core import schema
-from contender.core.errors import ScaffoldRefused
+from contender.core.errors import ScaffoldRefused, some
 from contender.core.policy import GatePolicy
 from contender.core.source import ColumnType, Source
 from contender.core.spec import ROW, Column, ModelSpec, Shares, Table, Tuning, View
@@ -65,9 +65,15 @@ def declare(asked: Asked, template: ModelSpec, made: Profile, source: Source, to
         left = {one.name: "a forecast learns from the label's own past" for one in made.columns if _spare(one, made)}
     else:
         inputs, left = usable(made, drop=asked.drop, keep=asked.keep)
+        if known := [one for one in inputs if one.leak]:
+            facts["gate"] = GatePolicy(**{**_set(template.gate), "max_single_feature_power": 1.0})
+            told.append(
+                f"leak: kept although suspected: {some(f'{one.header}: {one.leak}' for one in known)}; the gate's leak "
+                "detector is off, max_single_feature_power below 1 turns it on"
+            )
     view = f"{asked.name}_{'history' if forecast else 'features'}" if made.entity else ""
     if made.times is None:
-        facts |= _timeless(today, template)
+        facts |= _timeless(today, template, facts["gate"])
     else:
         found = times_of(made.times, facts.get("panel"))
         told += found.guesses
@@ -76,7 +82,7 @@ def declare(asked: Asked, template: ModelSpec, made: Profile, source: Source, to
         facts |= {
             "schedule": found.schedule, "data_from": found.data_from, "data_until": found.data_until,
             "windows": found.windows, "tuning": Tuning(**tuning),
-            "gate": GatePolicy(**{**_set(template.gate), "cluster": "day"}),
+            "gate": GatePolicy(**{**_set(facts["gate"]), "cluster": "day"}),
         }  # fmt: skip
     columns = (
         _panel_columns(facts["panel"], view) if forecast else tuple(_column(one, view or "request") for one in inputs)
@@ -126,7 +132,7 @@ def _mismatch(asked: Asked, made: Profile, expected: str) -> ScaffoldRefused:
         where=f"LABEL={asked.label}, FROM={asked.template}",
         expected=expected,
         got=f"{made.task}" + (f" with {len(made.shares)} values" if made.shares else ""),
-        next_step=f"say FROM={fitting}, or name the two or more classes that count by CLASSES=",
+        next_step=f"say FROM={fitting}, or choose another label; where it is written in several ways, mend the data",
     )
 
 
@@ -180,11 +186,11 @@ def _max_age(panel: Any) -> float | None:
     return None if panel is None else max(3 * panel.duration / timedelta(hours=1), 72.0)
 
 
-def _timeless(today: datetime, template: ModelSpec) -> dict[str, Any]:
+def _timeless(today: datetime, template: ModelSpec, gate: GatePolicy) -> dict[str, Any]:
     month = today.astimezone(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
     return {
         "data_from": month, "windows": Shares(), "tuning": Tuning(trials=template.tuning.trials, validation_days=5),
-        "gate": GatePolicy(**{**_set(template.gate), "cluster": "example_id"}),
+        "gate": GatePolicy(**{**_set(gate), "cluster": "example_id"}),
     }  # fmt: skip
 
 

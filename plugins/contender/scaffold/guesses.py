@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from shlex import quote
 
 from contender.core.errors import some
+from contender.core.policy import Task
 from contender.scaffold.profile import Profile
 
 IMBALANCED = 0.05
 
 
-def guesses(made: Profile) -> list[str]:
-    """One sentence for each guess or oddity."""
-    return [*_of_the_task(made), *_of_time_and_entity(made), *_of_columns(made)]
+def guesses(made: Profile, task: Task, inputs: Collection[str]) -> list[str]:
+    """One sentence for each guess or oddity.
+
+    Args:
+        made: What the data look like.
+        task, inputs: What was declared of them: the task, and the columns that are inputs.
+    """
+    return [*_of_the_task(made, task), *_of_time_and_entity(made), *_of_columns(made, inputs)]
 
 
-def _of_the_task(made: Profile) -> Iterator[str]:
+def _of_the_task(made: Profile, task: Task) -> Iterator[str]:
     if made.label and made.task == "binary":
         positive = made.classes[-1] if made.classes else "1"
         other = f"; say CLASSES={quote(','.join(reversed(made.classes)))} for the other" if made.classes else ""
@@ -24,7 +30,7 @@ def _of_the_task(made: Profile) -> Iterator[str]:
         yield f"task: binary; {made.label} is predicted to be {positive!r} ({share}){other}"
     elif made.label:
         of = f" of {some(made.classes, 6)}" if made.classes else ""
-        yield f"task: {made.task}{of}, by the values of {made.label}; another FROM= asks for another task"
+        yield f"task: {task}{of}, by the values of {made.label}; another FROM= asks for another task"
     if rare := [name for name, share in made.shares.items() if share < IMBALANCED]:
         yield (
             f"imbalance: {some(rare)} under {IMBALANCED:.0%} of the rows; the log loss still decides, look at the "
@@ -34,7 +40,7 @@ def _of_the_task(made: Profile) -> Iterator[str]:
 
 def _of_time_and_entity(made: Profile) -> Iterator[str]:
     times = [one.header for one in made.columns if one.kind == "time"]
-    names = [one.header for one in made.columns if one.identifies]
+    names = [one.header for one in made.columns if one.identifies and one.name not in (made.label, made.time)]
     if made.time is None and times:
         yield (
             f"time: {some(times)} may say when a row happened: say TIME={quote(times[0])} to split by it; without TIME "
@@ -44,13 +50,17 @@ def _of_time_and_entity(made: Profile) -> Iterator[str]:
         yield f"entity: {some(names)} may name what a row is about: say ENTITY={quote(names[0])} to serve by it"
 
 
-def _of_columns(made: Profile) -> Iterator[str]:
+def _of_columns(made: Profile, inputs: Collection[str]) -> Iterator[str]:
     for one in made.columns:
-        if one.personal:
+        if one.personal and one.name in (*made.entity, made.time, made.label):
+            yield f"{one.header}: {one.personal}; it is used as it is, in the lake and in the online store too"
+        elif one.personal and one.name in inputs:
+            yield f"{one.header}: {one.personal}; it is an input, DROP={quote(one.header)} omits it"
+        elif one.personal:
             yield f"{one.header}: {one.personal}; left out, KEEP={quote(one.header)} uses it"
-        if one.high_cardinality and not one.identifies:
+        if one.high_cardinality and one.name in inputs:
             yield f"{one.header}: {one.distinct} categories, rare ones teach little; DROP={quote(one.header)} omits it"
-        if one.time_format:
+        if one.time_format and one.name == made.time:
             yield f"{one.header}: times are read as {one.time_format}; change time_format in the spec's source"
     if made.sampled:
-        yield f"sample: ranges and categories are those of the first {made.rows:,} rows; there are more"
+        yield f"sample: ranges and categories are those of {made.rows:,} rows, spread over all {made.total:,}"

@@ -31,11 +31,13 @@ def usable(
         names = {one.name, one.header}
         if one.name in {made.label, made.time, *made.entity}:
             continue
+        kept = bool(names & set(keep))
+        why = _unfit(one, kept=kept)
         if names & set(drop):
-            left[one.name] = "dropped"
-        elif one.leak and not names & set(keep):
+            left[one.name] = f"dropped: {one.leak}" if one.leak else "dropped"
+        elif one.leak and not kept and not (why and one.identifies):
             suspected.append(one)
-        elif why := _unfit(one, kept=bool(names & set(keep))):
+        elif why:
             left[one.name] = why
         else:
             taken.append(one)

@@ -92,9 +92,10 @@ def column_profile(column: pd.Series, header: str, *, as_time: bool = False) -> 
         maximum=float(finite.max()) if kind == "number" else None,
         values=tuple(known.astype("string").value_counts().index) if category and distinct <= CATEGORIES else (),
         high_cardinality=category and distinct > CATEGORIES,
-        identifies=kind in ("category", "text", "number") and _identifies(name, unique, whole or not numeric),
+        identifies=kind in ("category", "text", "number")
+        and (_names(name, distinct, unique=unique) or (_counts(finite) if numeric else unique)),
         time_format=time_format or "",
-        personal="" if kind in ("time", "constant", "empty") else personal(name, known),
+        personal="" if kind in ("constant", "empty") else personal(name, known, header),
     )
 
 
@@ -132,6 +133,13 @@ def _time_format(known: pd.Series) -> str | None:
     return best if shares[best] > 0.9 else None  # noqa: PLR2004
 
 
-def _identifies(name: str, unique: bool, nameable: bool) -> bool:
+def _names(name: str, distinct: int, *, unique: bool) -> bool:
+    """Whether a column says by its own name that it names something, and has more values than a category."""
     words = name.split("_")
-    return nameable and (unique or (words[-1] in IDENTIFYING and len(words) > 1) or name in ("id", "c_id", "uuid"))
+    named = (words[-1] in IDENTIFYING and len(words) > 1) or name in ("id", "c_id", "uuid") or words[0] == "unnamed"
+    return named and (unique or distinct > CATEGORIES)
+
+
+def _counts(numbers: pd.Series) -> bool:
+    """Whether numbers count something one by one, in whatever order: others that do not repeat are quantities."""
+    return len(numbers) > 1 and bool((numbers.sort_values().diff().dropna() == 1).all())

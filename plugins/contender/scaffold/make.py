@@ -9,18 +9,21 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from types import ModuleType
 
 import pandas as pd
 
 from contender.adapters.expectations import load_suite, validate
 from contender.adapters.expectations_suite import ROW_COUNTS
-from contender.adapters.sources import sample
-from contender.core.errors import ScaffoldRefused, some
+from contender.adapters.source_address import shown
+from contender.adapters.sources import spread
+from contender.core.errors import ContenderError, ScaffoldRefused, some
 from contender.core.interval import Interval
 from contender.core.model_code import module_of
+from contender.core.policy import Task
 from contender.core.spec import ModelSpec
 from contender.scaffold import files
-from contender.scaffold.behaviour import examples_of, typed
+from contender.scaffold.behaviour import ROWS, examples_of, typed
 from contender.scaffold.connection import address_of
 from contender.scaffold.declare import ANY_TASK, Declared, declare
 from contender.scaffold.guesses import guesses
@@ -31,9 +34,13 @@ from contender.scaffold.suites import suites
 from contender.scaffold.where import source_of
 from contender.scaffold.whole import completed
 from contender.scaffold.write import write
-from contender.stages import data
+from contender.stages import data, train
 
 Say = Callable[[str], None]
+# Which a model that is batch_only by its template begins with: its label may be of any task.
+_TEMPLATES: dict[Task, str] = {
+    "binary": "classification", "multiclass": "multiclass", "regression": "regression",
+}  # fmt: skip
 NORMAL = "`promote` at first, and `hold` as long as new rows say nothing new."
 
 
@@ -67,24 +74,30 @@ def make(asked: Asked, root: Path, today: datetime, say: Say) -> Made:
     """
     require_possible(asked, root)
     template = _template(asked.template, root)
-    say(f"Reading {asked.data}")
+    say(f"Reading {shown(asked.data)}")
     source, told = source_of(asked.data, root, query=asked.query, connection=asked.connection)
     url = address_of(asked.connection)
-    frame, sampled = sample(source, root=root, url=url)
-    say(f"Looking at {len(frame):,} rows of {len(frame.columns)} columns{', the first of more' if sampled else ''}")
+    frame, sampled = spread(source, root=root, url=url)
+    of = ", spread over all there are" if sampled else ""
+    say(f"Looking at {len(frame):,} rows of {len(frame.columns)} columns{of}")
     task = None if asked.template == ANY_TASK else template.task
     seen = profile(
         frame, label=asked.label, time=asked.time or None, entity=asked.entity, classes=asked.classes,
         task=task, sampled=sampled,
     )  # fmt: skip
     if sampled:
-        say("Reading time, entity and label of all rows")
-        seen = completed(seen, source, root, url, asked.classes, task)
-    declared = declare(asked, template, seen, source, today)
-    said = (*guesses(seen), *declared.guesses, *told)
+        say("Reading time, entity, label and numbers of all rows")
+        seen = completed(seen, source, root, url, asked.classes, task, drop=asked.drop)
+    begun_with = _TEMPLATES[seen.task] if asked.template == ANY_TASK else asked.template
+    declared = declare(asked, _template(begun_with, root), seen, source, today)
+    said = (
+        *guesses(seen, declared.spec.task, {column.name for column in declared.spec.columns}),
+        *declared.guesses,
+        *told,
+    )
     raw = typed(frame, declared.spec.tables[0], declared.spec)
-    text = (root / "dags" / "templates" / asked.template / "model.py").read_text(encoding="utf-8")
-    code = files.model_file(text, asked.template, asked.name)
+    text = (root / "dags" / "templates" / begun_with / "model.py").read_text(encoding="utf-8")
+    code = files.model_file(text, begun_with, asked.name)
     say("Drafting suites, and checking them against the data")
     written = _files(asked, declared, raw, code, said, seen)
     _require_valid(declared.spec, written, raw, sampled=sampled)
@@ -138,10 +151,23 @@ def _examples(spec: ModelSpec, code: str, raw: pd.DataFrame) -> pd.DataFrame:
         (package / "model.py").write_text(code, encoding="utf-8")
         module = module_of(package, "model")
         try:
-            return examples_of(spec, module, raw)
+            examples = examples_of(spec, module, raw)
+            _require_learns(spec, module, examples.head(ROWS))
         finally:
             for known in [known for known in sys.modules if known.split(".", 1)[0] == spec.name]:
                 del sys.modules[known]
+    return examples
+
+
+def _require_learns(spec: ModelSpec, module: ModuleType, examples: pd.DataFrame) -> None:
+    try:
+        train.fit(module.estimator, {}, examples, spec)
+    except ContenderError as error:
+        raise ScaffoldRefused(
+            "a first model cannot be fitted to the rows", where=f"DATA, for FROM={spec.task}",
+            expected="inputs with values in the rows, and of series no gaps", got=str(error),
+            next_step="fill the gaps (or sum up by a longer step), or leave inputs out with DROP; nothing was written",
+        ) from error  # fmt: skip
 
 
 def _require_valid(spec: ModelSpec, written: dict[str, str], raw: pd.DataFrame, *, sampled: bool) -> None:

@@ -9,7 +9,8 @@ import pandas as pd
 NAMES = {
     "an e-mail address": ("email", "mail", "e_mail"),
     "a telephone number": ("phone", "telephone", "mobile", "fax"),
-    "a person's name": ("first_name", "last_name", "surname", "firstname", "lastname", "full_name", "given_name"),
+    "a person's name": ("first_name", "last_name", "surname", "firstname", "lastname", "full_name", "given_name",
+                        "customer_name", "user_name"),
     "an address": ("address", "street", "zip", "zipcode", "postcode", "postal_code"),
     "an official number": ("ssn", "social_security", "passport", "tax_id", "national_id", "license_number"),
     "an account": ("iban", "bic", "card_number", "credit_card", "account_number"),
@@ -20,23 +21,29 @@ PATTERNS = {
     "e-mail addresses": r"[^@\s]+@[^@\s]+\.[A-Za-z]{2,}",
     "IBANs": r"[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){3,7} ?[A-Z0-9]{0,4}",
     "IPv4 addresses": r"(?:\d{1,3}\.){3}\d{1,3}",
-    "telephone numbers": r"\+\d[\d ()/-]{7,18}\d",
+    "telephone numbers": r"(?:\+|\(0?\d{2,4}\) ?)\d[\d ()/-]{5,18}\d",
 }
 LOOKED_AT = 200
-MOSTLY = 0.8
+MOSTLY = 0.7
+FEW = 5
 CARD_DIGITS = range(13, 20)
 
 
-def personal(name: str, known: pd.Series) -> str:
+def personal(name: str, known: pd.Series, header: str = "") -> str:
     """Why a column looks like personal data, or empty.
 
     Args:
         name: The column's name.
         known: Its values, none missing.
+        header: What the source calls it, whose capitals may part its words.
     """
+    parted = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", header).lower() if header else name
+    few = known.nunique() <= FEW  # whether a newsletter goes by mail is no address
     for what, words in NAMES.items():
-        if any(re.search(rf"(?:^|_){word}(?:_|$)", name) for word in words):
+        if not few and any(re.search(rf"(?:^|[_ ]){word}$", one) for word in words for one in (name, parted)):
             return f"its name is that of {what}"
+    if not few and name == "name":
+        return "its name may be that of a person's name"
     texts = known.head(LOOKED_AT).astype("string").str.strip()
     if texts.empty:
         return ""

@@ -238,7 +238,7 @@ def task_of(
         raise ScaffoldRefused(
             "the label has too many classes",
             where=f"LABEL={label}", expected=f"at most {CLASSES_AT_MOST}, or a number", got=f"{len(counts)}",
-            next_step="sum the rare ones up, name those that count by CLASSES=, or choose another label",
+            next_step="sum the rare ones up, write numbers with a point and no sign, or choose another label",
         )  # fmt: skip
     classes = tuple(given) or _ordered(shares)
     return ("binary" if len(classes) == 2 else "multiclass"), classes, shares  # noqa: PLR2004

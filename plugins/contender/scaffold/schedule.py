@@ -8,7 +8,7 @@ from typing import Literal
 
 import pandas as pd
 
-from contender.core.errors import ScaffoldRefused
+from contender.core.errors import ScaffoldRefused, some
 from contender.core.panel import STEPS, Panel
 from contender.core.windows import Windows
 
@@ -51,6 +51,7 @@ def times_of(times: pd.Series, panel: Panel | None) -> Times:
     until = _last_end(schedule, data_until)
     start = _shifted(until, -MONTHS[schedule])
     holdout_from = start + timedelta(days=HOLDOUT_FROM_DAYS[schedule])
+    told += _held_out(times, data_from, holdout_from, until)
     train_days = max((holdout_from - data_from).days, 1)
     lookback = 0 if panel is None else _lookback_days(panel)
     windows = Windows(
@@ -62,6 +63,26 @@ def times_of(times: pd.Series, panel: Panel | None) -> Times:
         "0, set it and label_delay_hours where a label is known only some time after the row"
     )
     return Times(data_from, data_until, schedule, windows, min(max(train_days // 5, 1), 30), tuple(told))
+
+
+def _held_out(times: pd.Series, data_from: datetime, holdout_from: datetime, until: datetime) -> list[str]:
+    """What there is to say of the rows on both sides of the split; refuses where one side has none."""
+    to_train = int(((times >= data_from) & (times < holdout_from)).sum())
+    held = times[(times >= holdout_from) & (times < until)]
+    if not to_train or held.empty:
+        months = times.dt.strftime("%Y-%m").value_counts().sort_index()
+        raise ScaffoldRefused(
+            "the rows cover too little time to train on some and hold others out",
+            where="TIME",
+            expected=f"rows before and after {holdout_from:%Y-%m-%d}, in months without a gap between them",
+            got=f"{to_train} before and {len(held)} after; by month {some(f'{one}: {n}' for one, n in months.items())}",
+            next_step="give more months, mend wrong times, or leave TIME out: rows are then split by their key",
+        )
+    days = held.dt.floor("D").nunique()
+    if len(held) >= HOLDOUT_ROWS and days >= HOLDOUT_DAYS:
+        return []
+    few = f"holdout: {len(held)} rows of {days} days, too few to show much: expect `hold`"
+    return [f"{few} until there are {HOLDOUT_ROWS} of {HOLDOUT_DAYS}"]
 
 
 def panel_of(times: pd.Series, series: pd.Series) -> tuple[Panel, str]:
@@ -99,14 +120,18 @@ def _months(times: pd.Series) -> tuple[datetime, datetime, list[str]]:
     first, last, told = months.min(), months.max(), []
     newest = times.max().tz_localize(None)
     reached = (newest - last.start_time) / (last.end_time - last.start_time)
-    if reached < LATEST and last > first:
+    if reached < LATEST and last > first and not (times.dt.day == 1).all():  # else each stands for its month
         told.append(f"data_until: {last} ends after {reached:.0%} and is left out; set data_until once it is whole")
         last -= 1
     there = set(months)
     gaps = [month for month in pd.period_range(first, last, freq="M") if month not in there]
     if gaps:
         first = gaps[-1] + 1
-        told.append(f"data_from: {gaps[-1]} has no rows, so that the data count from {first} on")
+        lost = int((months < first).sum())
+        told.append(
+            f"data_from: {gaps[-1]} has no rows, so that the data count from {first} on, without {lost:,} rows before "
+            "it; fill the gap to use them"
+        )
     return _utc(first), _utc(last + 1), told
 
 

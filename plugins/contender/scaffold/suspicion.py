@@ -68,7 +68,7 @@ def _powers(
     """How much of the label each column tells by itself, learnt on one half of the rows and measured on the other."""
     usable = codes.notna().to_numpy()
     rows, labels = table[usable].head(ROWS).reset_index(drop=True), codes[usable].head(ROWS).reset_index(drop=True)
-    inputs = [one for one in columns if one.kind in ("number", "category") and one.name != label and not one.identifies]
+    inputs = [one for one in columns if one.kind in ("number", "category") and one.name != label]
     frame = pd.DataFrame({one.name: _values(rows[one.name], one) for one in inputs})
     half = np.arange(len(rows)) % 2 == 0
     measured = labels[~half].reset_index(drop=True)

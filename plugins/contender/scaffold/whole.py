@@ -19,21 +19,32 @@ LABELS = 100_000  # labels that stand for all of them, in their shares
 
 
 def completed(
-    made: Profile, source: Source, root: Path, url: str, classes: Sequence[str] = (), task: Task | None = None
+    made: Profile,
+    source: Source,
+    root: Path,
+    url: str,
+    classes: Sequence[str] = (),
+    task: Task | None = None,
+    *,
+    drop: Sequence[str] = (),
 ) -> Profile:
-    """A sample's profile with what all rows say of time, entity and label; only these columns are read, part by part.
+    """A sample's profile with what all rows say of time, entity and label; only these are read, part by part.
+
+    Numbers are read too, but for those in `drop`: one that is none in a later row would stop the data at their first
+    use.
 
     Args:
-        made: Of the first rows.
+        made: Of some of the rows.
         source: Where all of them lie.
         root, url: As `contender.adapters.sources.read` takes them.
         classes, task: As `contender.scaffold.profile.profile` takes them.
+        drop: Headers or names of columns that will not be used.
 
     Raises:
-        SourceUnreadable: A later row has a value of another type than the first ones.
+        SourceUnreadable: A row has a value of another type than those of the sample.
         ScaffoldRefused: A later row has no time or no entity.
     """
-    types = _types(made)
+    types = _types(made, set(drop))
     if not types:
         return replace(made, total=sum(len(part) for part in streamed(source, {_any(made): "string"}, root, url)))
     form = made.column(made.time).time_format if made.time else ""
@@ -60,8 +71,11 @@ def completed(
     return _relabelled(found, labels, classes, task) if labels else found
 
 
-def _types(made: Profile) -> dict[str, ColumnType]:
-    found: dict[str, ColumnType] = dict.fromkeys(made.entity, "string")
+def _types(made: Profile, dropped: set[str]) -> dict[str, ColumnType]:
+    found: dict[str, ColumnType] = {
+        one.name: "float64" for one in made.columns if one.kind == "number" and not {one.name, one.header} & dropped
+    }
+    found |= dict.fromkeys(made.entity, "string")
     if made.label:
         found[made.label] = "string" if _named(made) else "float64"
     if made.time:

@@ -11,7 +11,7 @@ from deltalake import write_deltalake
 from sqlalchemy import create_engine, text
 
 from contender.adapters import source_files
-from contender.adapters.sources import WIDEST, read, sample
+from contender.adapters.sources import WIDEST, read, sample, spread
 from contender.core.errors import SourceUnreadable
 from contender.core.source import ColumnType, Format, Source
 
@@ -303,3 +303,18 @@ def test_query_of_a_sqlite_file_finds_it_from_the_root_and_makes_none(tmp_path: 
     with pytest.raises(SourceUnreadable, match="no such database file"):
         read(_query("sqlite:///other.db", "SELECT 1 AS aa"), {"aa": "int64"}, root=tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["rows.db"]
+
+
+def test_rows_spread_over_a_sorted_source_reach_to_its_end(tmp_path: Path) -> None:
+    pd.DataFrame({"at": range(1000), "x": 1.0}).to_csv(tmp_path / "rows.csv", index=False)
+    found, more = spread(Source(url="rows.csv", format="csv"), root=tmp_path, rows=100)
+    assert more
+    assert 50 < len(found) <= 100
+    assert found["at"].astype(int).tolist() == list(range(0, 1000, 16))
+    whole, more = spread(Source(url="rows.csv", format="csv"), root=tmp_path, rows=1000)
+    assert (len(whole), more) == (1000, False)
+
+
+def test_index_of_a_parquet_file_is_a_column_like_the_others(tmp_path: Path) -> None:
+    FRAME.set_index("Customer ID").to_parquet(tmp_path / "rows.parquet")
+    _require_frame(read(Source(url="rows.parquet", format="parquet"), TYPES, root=tmp_path))

@@ -234,3 +234,97 @@ def test_model_with_quotes_in_its_words_and_path_and_many_long_names_is_well_for
     assert (made.spec.title, made.spec.owner) == (asked.title, asked.owner)
     assert declared(root) == made.spec
     require_house_format(root, "dags/mine", "feature_repo", "tests")
+
+
+def signals(count: int = 600, days: int = 1) -> pd.DataFrame:
+    """A number with a time, in steps of so many days."""
+    draw = np.random.default_rng(4)
+    return pd.DataFrame(
+        {
+            "at": pd.date_range("2012-01-01", periods=count, freq=f"{days}D").strftime("%Y-%m-%d"),
+            "size": draw.normal(size=count),
+            "weight": draw.normal(size=count),
+        }
+    )
+
+
+def test_anomalies_of_rows_with_a_time_are_planted_in_their_newest_part(root: Path) -> None:
+    made = made_of(root, "anomaly", signals(), time="at")
+    assert made.spec.tables[0].time_column == "at_"  # `at` is the name of when a request asks
+    assert isinstance(made.spec.windows, Windows)
+
+
+@pytest.mark.parametrize(
+    ("label", "task", "baseline"),
+    [("price", "regression", "mean"), ("kind", "multiclass", None), ("late", "binary", None)],
+)
+def test_batch_only_takes_gate_and_estimator_from_the_template_of_its_label_s_task(
+    root: Path, label: str, task: str, baseline: str | None
+) -> None:
+    frame = signals().drop(columns="at")
+    rows = {
+        "price": frame["size"] * 3 + frame["weight"],
+        "kind": np.resize(["a", "b", "c"], len(frame)),
+        "late": np.resize(["no", "yes"], len(frame)),
+    }
+    made = made_of(root, "batch_only", frame.assign(**{label: rows[label]}), label=label)
+    assert made.spec.task == task
+    assert made.spec.gate.metric == ("mae" if task == "regression" else "log_loss")
+    assert baseline is None or made.spec.gate.baseline == baseline
+    assert ("boosting.regressor" in made.files["dags/mine/model.py"]) == (task == "regression")
+
+
+def test_suspected_column_that_is_kept_is_told_and_does_not_stop_every_run(root: Path) -> None:
+    frame = customers()
+    telling = frame.assign(refund=(frame["churned"] == "yes") * 5.0 + np.arange(len(frame)) % 3 / 10)
+    made = made_of(root, "classification", telling, label="churned", keep=("refund",))
+    assert made.spec.gate.max_single_feature_power == 1
+    (told,) = [one for one in made.guesses if one.startswith("leak: ")]
+    assert "refund: alone it tells churned" in told
+    assert "# Guessed: leak: kept although suspected" in made.files["dags/mine/dag.py"]
+
+
+NO_HOLDOUT: dict[str, Any] = {
+    "a week": signals(40).assign(at=lambda frame: "2013-05-0" + (frame.index % 7 + 1).astype(str)),
+    "one time of the far future": signals(400).assign(
+        at=lambda frame: frame["at"].where(frame.index > 0, "2099-12-31")
+    ),
+    "a row a year": signals(30, days=365),
+}
+
+
+@pytest.mark.parametrize("frame", NO_HOLDOUT.values(), ids=NO_HOLDOUT.keys())
+def test_times_that_leave_nothing_to_hold_out_are_refused_with_the_rows_by_month(
+    root: Path, frame: pd.DataFrame
+) -> None:
+    before = files_of(root)
+    with pytest.raises(ScaffoldRefused, match=r"too little time .*where: TIME; .*by month .*leave TIME out"):
+        made_of(root, "regression", frame, label="size", time="at")
+    assert files_of(root) == before
+
+
+def test_rows_on_the_first_of_each_month_fill_their_months_and_a_gap_tells_what_it_costs(root: Path) -> None:
+    months = pd.date_range("2005-01-01", periods=96, freq="MS").strftime("%Y-%m-%d")
+    frame = signals(96).assign(at=months).drop(index=range(12, 14))
+    made = made_of(root, "regression", frame, label="size", time="at")
+    assert made.spec.data_until == datetime(2013, 1, 1, tzinfo=UTC)
+    assert [one for one in made.guesses if "without 12 rows before it" in one]
+    assert [one for one in made.guesses if one.startswith("holdout: ") and "expect `hold`" in one]
+
+
+def test_forecast_of_series_with_gaps_is_refused_before_anything_is_written(root: Path) -> None:
+    frame = sales()
+    weekdays = frame[pd.to_datetime(frame["day"]).dt.dayofweek < 5]
+    before = files_of(root)
+    with pytest.raises(ScaffoldRefused, match=r"cannot be fitted to the rows.*fill the gaps"):
+        made_of(root, "forecasting", weekdays, label="sold", time="day", entity=("shop",))
+    assert files_of(root) == before
+
+
+def test_reading_is_told_without_the_address_s_password(root: Path) -> None:
+    said: list[str] = []
+    given = Asked(name="mine", template="regression", data="postgresql://u:s3cret@nowhere/db", label="x", query="x")
+    with pytest.raises(ContenderError):
+        make(given, root, TODAY, said.append)
+    assert said
+    assert "s3cret" not in "".join(said)

@@ -11,7 +11,7 @@ from contender.core.errors import ScaffoldRefused
 from contender.core.source import Source
 from contender.scaffold.guesses import guesses
 from contender.scaffold.inputs import usable
-from contender.scaffold.profile import profile
+from contender.scaffold.profile import Profile, profile
 
 ROWS = 400
 
@@ -70,10 +70,15 @@ def test_profile_takes_the_task_from_the_label(values: Any, task: str, classes: 
     assert (made.task, made.classes) == (task, classes)
 
 
+def told(made: Profile) -> str:
+    """What is guessed aloud."""
+    return "\n".join(guesses(made, made.task, [one.name for one in usable(made)[0]]))
+
+
 def test_profile_guesses_time_and_entity_aloud_and_uses_neither() -> None:
     made = profile(customers(), label="churned")
     assert (made.time, made.entity) == (None, ())
-    said = "\n".join(guesses(made))
+    said = told(made)
     assert "say TIME='signed up' to split by it" in said
     assert "say ENTITY='Customer ID' to serve by it" in said
     assert "e-mail: its name is that of an e-mail address" in said
@@ -122,7 +127,7 @@ def test_profile_of_columns_that_only_help_suspects_none() -> None:
 def test_profile_tells_imbalance_and_many_categories() -> None:
     rare = np.where(np.arange(ROWS) < 8, "yes", "no")
     cities = [f"city {number % 180}" for number in range(ROWS)]
-    said = "\n".join(guesses(profile(customers(churned=rare, city=cities), label="churned")))
+    said = told(profile(customers(churned=rare, city=cities), label="churned"))
     assert "imbalance: yes under 5%" in said
     assert "city: 180 categories" in said
 
@@ -154,7 +159,9 @@ PERSONAL: dict[str, tuple[str, list[str]]] = {
     "IBANs": ("account", ["DE89 3704 0044 0532 0130 00", "GB29NWBK60161331926819"]),
     "card numbers": ("paid_with", ["4111 1111 1111 1111", "5500005555555559"]),
     "telephone numbers": ("call", ["+49 30 1234567", "+1 202 555 0100"]),
-    "a date of birth": ("date_of_birth", ["a", "b"]),
+    "a date of birth": ("date_of_birth", [f"{year}-05-01" for year in range(1960, 1990)]),
+    "an address": ("EmailAddress", [f"user {number}" for number in range(20)]),
+    "a person's name": ("name", [f"Ada {number}" for number in range(20)]),
 }
 
 
@@ -162,7 +169,41 @@ PERSONAL: dict[str, tuple[str, list[str]]] = {
 def test_profile_knows_personal_data_by_name_or_pattern(what: str, column: tuple[str, list[str]]) -> None:
     name, values = column
     frame = customers(**{name: np.resize(values, ROWS)})
-    assert what in profile(frame, label="churned").column(name).personal
+    assert what in next(one for one in profile(frame, label="churned").columns if one.header == name).personal
+
+
+@pytest.mark.parametrize("name", ["email_opt_in", "phone_service", "billing_address_changed", "product_name", "e-mail"])
+def test_profile_of_a_switch_with_a_personal_word_in_its_name_is_not_personal(name: str) -> None:
+    made = profile(customers(**{name: np.resize(["Yes", "No"], ROWS)}), label="churned")
+    assert not next(one for one in made.columns if one.header == name).personal
+
+
+def test_profile_of_numbers_tells_names_from_quantities() -> None:
+    shuffled = np.random.default_rng(2).permutation(ROWS)
+    made = profile(
+        customers(salary=40_000 + 7 * shuffled, order=shuffled, customer_no=900_000 + 7 * shuffled,
+                  region_id=shuffled % 8, **{"Unnamed: 0": range(ROWS)}),
+        label="churned",
+    )  # fmt: skip
+    naming = [one.header for one in made.columns if one.identifies]
+    assert naming == ["Customer ID", "e-mail", "story", "order", "customer_no", "Unnamed: 0"]
+    assert {"salary", "region_id"} <= {one.name for one in usable(made)[0]}
+
+
+def test_profile_measures_what_an_identifier_tells_lest_it_be_kept_unseen() -> None:
+    frame = customers()
+    made = profile(frame.assign(status_no=(frame["churned"] == "yes") * ROWS + np.arange(ROWS)), label="churned")
+    assert made.column("status_no").identifies
+    assert "status_no" in usable(made)[1]
+    assert "alone it tells churned" in usable(made, keep=["status_no"])[0][-1].leak
+
+
+def test_guesses_say_of_personal_data_what_becomes_of_them() -> None:
+    made = profile(customers(), label="churned", entity=["Customer ID"])
+    assert "e-mail: its name is that of an e-mail address; left out" in "\n".join(guesses(made, made.task, []))
+    assert "it is an input, DROP=e-mail omits it" in "\n".join(guesses(made, made.task, ["e_mail"]))
+    owned = profile(customers(), label="churned", entity=["e-mail"])
+    assert "it is used as it is" in "\n".join(guesses(owned, owned.task, []))
 
 
 BAD: dict[str, tuple[Any, dict[str, Any], str]] = {

@@ -85,3 +85,13 @@ def test_whole_refuses_a_later_row_that_is_none(
 ) -> None:
     with pytest.raises(kind, match=said):
         seen_of(change(visits()), tmp_path)
+
+
+def test_whole_refuses_a_number_that_is_none_behind_the_sample_unless_it_is_dropped(tmp_path: Path) -> None:
+    frame = visits().astype({"pages": object})
+    frame.loc[ROWS - 1, "pages"] = "see note"
+    with pytest.raises(SourceUnreadable, match="see note"):
+        seen_of(frame, tmp_path)
+    source = Source(url="rows.csv", format="csv")
+    made = profile(sample(source, root=tmp_path, rows=SAMPLED)[0], label="bought", time="At", sampled=True)
+    assert completed(made, source, tmp_path, "", drop=["pages"]).total == ROWS
