@@ -58,6 +58,8 @@ def _of_columns(made: Profile, inputs: Collection[str]) -> Iterator[str]:
             yield f"{one.header}: {one.personal}; it is an input, DROP={quote(one.header)} omits it"
         elif one.personal:
             yield f"{one.header}: {one.personal}; left out, KEEP={quote(one.header)} uses it"
+        if one.disguised == "numbers":
+            yield f"{one.header}: its texts look like numbers; to be used so they need a point, and no signs or words"
         if one.high_cardinality and one.name in inputs:
             yield f"{one.header}: {one.distinct} categories, rare ones teach little; DROP={quote(one.header)} omits it"
         if one.time_format and one.name == made.time:

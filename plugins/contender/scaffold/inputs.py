@@ -61,19 +61,25 @@ def usable(
     return tuple(taken), left
 
 
+FIXED = {
+    "empty": "it has no value",
+    "constant": "it is the same in every row",
+    "time": "a time is no input by itself: compute what matters of it in `features`",
+}
+
+
 def _unfit(one: ColumnProfile, *, kept: bool) -> str:
     """Why a column is no input, or empty."""
-    if one.kind in ("empty", "constant"):
-        return "it has no value" if one.kind == "empty" else "it is the same in every row"
-    if one.kind == "time":
-        return "a time is no input by itself: compute what matters of it in `features`"
-    if kept:
-        return ""
-    if one.kind == "text":
-        return "free text: encode it in `features`, or KEEP it as a category"
-    if one.personal:
-        return f"personal data: {one.personal}"
-    return "it names the row" if one.identifies else ""
+    if one.kind in FIXED:
+        return FIXED[one.kind]
+    against = {
+        "free text: encode it in `features`, or KEEP it as a category": one.kind == "text",
+        f"personal data: {one.personal}": bool(one.personal),
+        "its texts look like times, of no form that all share: write them alike, or KEEP it as a category":
+            one.disguised == "times",
+        "it names the row; KEEP uses it": one.identifies,
+    }  # fmt: skip
+    return "" if kept else next((why for why, holds in against.items() if holds), "")
 
 
 def _require_spare(made: Profile, asked: list[str]) -> None:

@@ -18,6 +18,7 @@ TIME_FORMATS = (
     "%m/%d/%Y %H:%M", "%d.%m.%Y %H:%M:%S", "%m/%d/%Y %H:%M:%S", "%Y/%m/%d %H:%M:%S", "%d %b %Y", "%b %d, %Y",
 )  # fmt: skip
 CATEGORIES = 50
+MOSTLY, FEW_TEXTS = 0.9, 5  # share of different texts, and their number, by which they are taken for something else
 WORDY = 40  # mean characters from which a text is prose, not a name
 IDENTIFYING = ("id", "uuid", "key", "number", "no", "nr")
 
@@ -38,6 +39,7 @@ class ColumnProfile:
         high_cardinality: Whether there are more.
         identifies: Whether it seems to name what a row is about.
         time_format: How its times are written; empty for ISO 8601.
+        disguised: What its texts seem to be, `numbers` or `times` that are not all written as such, or empty.
         personal: Why it looks like personal data, or empty.
         leak: Why it is suspected to tell the label, or empty.
     """
@@ -55,6 +57,7 @@ class ColumnProfile:
     high_cardinality: bool = False
     identifies: bool = False
     time_format: str = ""
+    disguised: Literal["", "numbers", "times"] = ""
     personal: str = ""
     leak: str = ""
 
@@ -95,6 +98,7 @@ def column_profile(column: pd.Series, header: str, *, as_time: bool = False) -> 
         identifies=kind in ("category", "text", "number")
         and (_names(name, distinct, unique=unique) or (_counts(finite) if numeric else unique)),
         time_format=time_format or "",
+        disguised=_disguised(known.astype("string")) if category else "",
         personal="" if kind in ("constant", "empty") else personal(name, known, header),
     )
 
@@ -131,6 +135,18 @@ def _time_format(known: pd.Series) -> str | None:
     shares = {one: float(as_times(head, one).notna().mean()) for one in TIME_FORMATS}
     best = max(shares, key=lambda one: shares[one])
     return best if shares[best] > 0.9 else None  # noqa: PLR2004
+
+
+def _disguised(texts: pd.Series) -> Literal["", "numbers", "times"]:
+    """What most of the texts would be, were they written otherwise: `12,50`, `€ 7`, `30 %`, `3.5.24`, or one is `?`."""
+    shown = texts.drop_duplicates().head(200)
+    plain = shown.str.replace(r"[€$£%\s]", "", regex=True)
+    for one in (plain, plain.str.replace(".", "").str.replace(",", "."), plain.str.replace(",", "")):
+        if len(shown) > FEW_TEXTS and float(as_numbers(one).notna().mean()) >= MOSTLY:
+            return "numbers"
+    dated = shown.str.contains(r"\d[-/. ]\w+[-/. ]\d", regex=True)
+    times = pd.to_datetime(shown.where(dated), format="mixed", errors="coerce", utc=True)
+    return "times" if len(shown) > FEW_TEXTS and float(times.notna().mean()) >= MOSTLY else ""
 
 
 def _names(name: str, distinct: int, *, unique: bool) -> bool:

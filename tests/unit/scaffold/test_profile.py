@@ -88,7 +88,7 @@ def test_inputs_leave_out_what_is_none_each_with_its_reason() -> None:
     taken, left = usable(profile(customers(), label="churned"))
     assert [one.name for one in taken] == ["plan", "age"]
     assert left == {
-        "customer_id": "it names the row",
+        "customer_id": "it names the row; KEEP uses it",
         "signed_up": "a time is no input by itself: compute what matters of it in `features`",
         "e_mail": "personal data: its name is that of an e-mail address",
         "country": "it is the same in every row",
@@ -188,6 +188,28 @@ def test_profile_of_numbers_tells_names_from_quantities() -> None:
     naming = [one.header for one in made.columns if one.identifies]
     assert naming == ["Customer ID", "e-mail", "story", "order", "customer_no", "Unnamed: 0"]
     assert {"salary", "region_id"} <= {one.name for one in usable(made)[0]}
+
+
+DISGUISED: dict[str, tuple[str, list[str]]] = {
+    "decimal commas": ("numbers", [f"{n},50" for n in range(40)]),
+    "signs and thousands": ("numbers", [f"€ 1.{n:03},20" for n in range(40)]),
+    "percent": ("numbers", [f"{n} %" for n in range(40)]),
+    "one that is none": ("numbers", [*map(str, range(40)), "?"]),
+    "dates of two forms": (
+        "times",
+        [*(f"2013-05-{n:02}" for n in range(1, 25)), *(f"{n}/12/2013" for n in range(1, 12))],
+    ),
+    "names": ("", [f"name {n}" for n in range(40)]),
+    "codes": ("", [f"A{n}-7" for n in range(40)]),
+}
+
+
+@pytest.mark.parametrize(("what", "values"), DISGUISED.values(), ids=DISGUISED.keys())
+def test_profile_tells_texts_that_are_numbers_or_times_in_disguise(what: str, values: list[str]) -> None:
+    made = profile(customers(odd=np.resize(values, ROWS)), label="churned")
+    assert made.column("odd").disguised == what
+    assert ("odd: its texts look like numbers" in told(made)) == (what == "numbers")
+    assert ("look like times" in usable(made)[1].get("odd", "")) == (what == "times")
 
 
 def test_profile_measures_what_an_identifier_tells_lest_it_be_kept_unseen() -> None:
