@@ -158,11 +158,13 @@ def test_image_run_and_asked_as_readme_says_answers(
     run = example("README.md", "image").replace("18080", port)
     predict = example("README.md", "predict").replace("18080", port)
     assert port in run
-    served = subprocess.Popen(["bash", "-euc", run], cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    said = tmp_path / "said"
+    with said.open("wb") as output:
+        served = subprocess.Popen(["bash", "-euc", run], cwd=tmp_path, stdout=output, stderr=output)
     try:
         deadline, answered = time.monotonic() + 60, None
         while answered is None or answered.returncode != 0:
-            assert served.poll() is None, served.stderr.read().decode() if served.stderr else ""
+            assert served.poll() is None, said.read_text()
             assert time.monotonic() < deadline, answered
             answered = subprocess.run(["bash", "-euc", predict], capture_output=True, text=True, check=False)
     finally:
