@@ -31,6 +31,11 @@ def _of_the_task(made: Profile, task: Task) -> Iterator[str]:
     elif made.label:
         of = f" of {some(made.classes, 6)}" if made.classes else ""
         yield f"task: {task}{of}, by the values of {made.label}; another FROM= asks for another task"
+    if made.label and (missing := made.column(made.label).missing):
+        yield (
+            f"label: {missing:.1%} of the rows have no {made.label} (nothing, or a word as None, NA or null): they "
+            "teach nothing, and the gate holds where less than gate.minimum_label_coverage have one"
+        )
     if rare := [name for name, share in made.shares.items() if share < IMBALANCED]:
         yield (
             f"imbalance: {some(rare)} under {IMBALANCED:.0%} of the rows; the log loss still decides, look at the "

@@ -220,6 +220,13 @@ def test_profile_measures_what_an_identifier_tells_lest_it_be_kept_unseen() -> N
     assert "alone it tells churned" in usable(made, keep=["status_no"])[0][-1].leak
 
 
+def test_guesses_tell_how_many_rows_have_no_label() -> None:
+    frame = customers()
+    made = profile(frame.assign(churned=frame["churned"].where(frame.index % 4 != 0)), label="churned")
+    assert "label: 25.0% of the rows have no churned" in told(made)
+    assert "label: " not in told(profile(frame, label="churned"))
+
+
 def test_guesses_say_of_personal_data_what_becomes_of_them() -> None:
     made = profile(customers(), label="churned", entity=["Customer ID"])
     assert "e-mail: its name is that of an e-mail address; left out" in "\n".join(guesses(made, made.task, []))
