@@ -85,7 +85,8 @@ upgrade-check: install ## Say what another version of the platform would ask of 
 	@$(BIN)/python -m contender.upgrade $(if $(TO),--to '$(subst ','\'',$(TO))') $(if $(FORK),--root '$(subst ','\'',$(FORK))')
 
 test-model: install ## Run the tests of one MODEL
-	@$(BIN)/python -m pytest tests/models/test_$(MODEL)_*.py
+	@compgen -G 'tests/models/test_$(MODEL)_*.py' >/dev/null || { echo "there are no tests of a model '$(MODEL)'; expected: one of $$(cd tests/models && ls test_*_model.py | sed 's/^test_//; s/_model.py$$//' | xargs); next: say make test-model MODEL=<name>" >&2; exit 1; }
+	@echo "Running the tests of $(MODEL)"; $(BIN)/python -m pytest tests/models/test_$(MODEL)_*.py
 
 # Processes of the tests: one for each core, four at most, for each trains a model of its own.
 PYTEST = $(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist loadgroup --no-loadscope-reorder

@@ -86,7 +86,8 @@ def _features(materialised: Facts | None) -> list[str]:
 def _training(assembled: Facts | None, fitted: Facts | None) -> list[str]:
     lines = []
     if assembled is not None:
-        views = f", {assembled['joined_views']} views joined" if "joined_views" in assembled else ""
+        joined = assembled.get("joined_views")
+        views = f", {joined} view{'' if joined == 1 else 's'} joined" if joined else ""
         lines += [
             _line("training", f"{_count(assembled.get('train_rows'))} rows of {assembled.get('train', '?')}{views}"),
             _line("holdout", f"{_count(assembled.get('holdout_rows'))} rows of {assembled.get('holdout', '?')}"),

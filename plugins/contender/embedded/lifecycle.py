@@ -155,6 +155,8 @@ def _platform(home: Path, free: Callable[[int], bool]) -> Platform:
         "serving": "serving",
         "worker_logs": "scheduler",
         "scheduler_health": "scheduler",
+        # Nothing listens on it, and another start may have its eye on it just now: a changed port would end all here.
+        "trigger_logs": "scheduler",
     }
     ours = [last[port] for port, holder in holders.items() if holder in living and port in last]
     ports = choose_ports(last, ours, free=free)

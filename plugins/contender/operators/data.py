@@ -63,7 +63,7 @@ class DataValidate(ModelOperator):
         return {
             "interval": str(interval),
             "months": [str(month) for month in months],
-            "tables": {table.name: self._report(table, month, found) for table, month, _, found in own},
+            "tables": self._reports([(table, month, found) for table, month, _, found in own]),
         }
 
     def _read(self, table: Table, maker: ModelSpec) -> Any:
@@ -95,13 +95,17 @@ class DataValidate(ModelOperator):
     def _docs(self, table: Table, month: Interval) -> Path:
         return self.settings.data_docs / self.spec.name / f"{month.start:%Y-%m-%d}" / f"{table.name}.html"
 
-    def _report(self, table: Table, month: Interval, found: Any) -> dict[str, Any]:
-        return {
-            "rows": found.rows,
-            "quarantined": len(found.quarantine),
-            "warnings": list(found.warnings),
-            "docs": _page(self._docs(table, month)),
-        }
+    def _reports(self, checked: list[tuple[Table, Interval, Any]]) -> dict[str, dict[str, Any]]:
+        """Of each table what was found in all its slices, and the newest one's page."""
+        reports: dict[str, dict[str, Any]] = {}
+        several = len({str(month) for table, month, _ in checked if table.time_column}) > 1
+        for table, month, found in checked:
+            report = reports.setdefault(table.name, {"rows": 0, "quarantined": 0, "warnings": []})
+            report["rows"] += found.rows
+            report["quarantined"] += len(found.quarantine)
+            report["warnings"] += [f"{month}: {one}" if several else one for one in found.warnings]
+            report["docs"] = _page(self._docs(table, month))
+        return reports
 
 
 class DataLoad(ModelOperator):

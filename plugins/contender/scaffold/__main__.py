@@ -63,6 +63,9 @@ def _made(asked: Asked) -> Made:
     logging.getLogger("great_expectations").setLevel(logging.WARNING)  # it reports what it loads, and each closure
     from contender.scaffold.make import make
 
+    for name in logging.root.manager.loggerDict:  # some of its modules set a level of their own when they are imported
+        if name.startswith("great_expectations."):
+            logging.getLogger(name).setLevel(logging.WARNING)
     return make(asked, CHECKOUT, datetime.now(UTC), _say)
 
 

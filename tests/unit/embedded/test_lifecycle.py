@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from contender.embedded import home as places
 from contender.embedded import lifecycle, processes
 from contender.embedded.lifecycle import Platform, PortLost, StartFailed, once_more_if_port_lost
 from contender.embedded.ports import HOST, Ports
@@ -83,6 +84,14 @@ def test_ready_our_process_listens_is_ours(home: Path) -> None:
     assert not processes.listens(record, port + 1)
     ready = lifecycle._ready(platform(home, port), HEALTH, {})
     assert ready >= {"api-server", "scheduler", "dag-processor"}
+
+
+def test_platform_that_runs_keeps_its_ports_even_one_that_nothing_listens_on(home: Path) -> None:
+    ports = Ports(11, 12, 13, 14, 15, 16, 17)
+    places.remember(home, ports=ports.facts())
+    for name in (*lifecycle.AIRFLOW, "mlflow", "serving"):
+        processes.start(name, SLEEP, os.environ, home)
+    assert lifecycle._platform(home, free=lambda _: False).ports == ports
 
 
 def test_check_started_server_ended_and_its_port_is_taken_is_a_lost_port(home: Path, neighbour: int) -> None:

@@ -69,3 +69,18 @@ def test_run_of_a_model_without_time_has_the_month_that_its_data_begin_with() ->
     assert run_interval(context, spec) == Interval.parse("2013-05")
     context["params"]["interval"] = "2013-07"
     assert run_interval(context, spec) == Interval.parse("2013-07")
+
+
+def test_reports_of_an_interval_of_several_months_count_them_all_and_say_of_which_a_warning_is() -> None:
+    spec = declared(Source(url="patients.csv", format="csv", row_number=True))
+    timed = spec.tables[0].model_copy(update={"name": "visits", "time_column": "day"})
+    task: Any = model_dags(spec, doc=None)[0].task_dict["data.validate"]
+    found = [SimpleNamespace(rows=rows, quarantine=[0] * rows, warnings=[f"{rows} rows"]) for rows in (2, 3, 4)]
+    months = [Interval.parse(month) for month in ("2013-04", "2013-05")]
+    checked = [(timed, months[0], found[0]), (timed, months[1], found[1]), (spec.tables[0], months[0], found[2])]
+    reports = task._reports(checked)
+    assert (reports["visits"]["rows"], reports["visits"]["quarantined"]) == (5, 5)
+    assert reports["visits"]["warnings"] == [f"{months[0]}: 2 rows", f"{months[1]}: 3 rows"]
+    assert "2013-05-01" in reports["visits"]["docs"]
+    assert reports["patients"]["rows"] == 4
+    assert task._reports(checked[:1])["visits"]["warnings"] == ["2 rows"]
