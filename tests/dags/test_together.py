@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from contender.bench.fleet import PROBE, write_models
+from contender.operators.base import ModelOperator
 from contender.parsing import catalogue, notes
 from contender.parsing.listing import CALLABLE, SETTING, might_contain_dag
 from contender.parsing.notes import TOGETHER, TOGETHER_FROM
@@ -155,6 +156,43 @@ def test_model_that_ends_the_process_is_left_to_itself_until_it_is_changed(fork:
     fork.edit(model, "os._exit(7)\n", "")
     assert set(fork.parse_together()) == fork.dags
     assert fork.listed() == PARTS
+
+
+ENDINGS = {
+    "in a file below a model that was found sound": ("", "import os\nos._exit(7)\n"),
+    "as if by a key": ("raise KeyboardInterrupt\n", ""),
+}
+
+
+@pytest.mark.parametrize(("declared", "below"), ENDINGS.values(), ids=ENDINGS.keys())
+def test_model_that_ends_the_process_in_another_way_costs_one_parse(fork: Fork, declared: str, below: str) -> None:
+    model = fork.models[7]
+    (fork.folder / model / "parts").mkdir()
+    extra = fork.folder / model / "parts" / "extra.py"
+    extra.write_text("")
+    read = f"import runpy\nrunpy.run_path({str(extra)!r})\n"
+    fork.edit(model, "SPEC = ModelSpec(", f"{read}SPEC = ModelSpec(")
+    assert set(fork.parse_together()) == fork.dags
+    fork.edit(model, "SPEC = ModelSpec(", f"{declared}SPEC = ModelSpec(")
+    extra.write_text(below)
+    assert fork.parse_in_a_process() != 0
+    assert set(fork.parse_together()) == fork.dags - fork.of(model)
+    assert fork.listed() == sorted([*PARTS, f"{model}/dag.py"])
+
+
+def test_model_with_an_object_that_cannot_be_looked_at_stands_apart(fork: Fork) -> None:
+    model = fork.models[7]
+    lazy = "class Lazy:\n    @property\n    def __class__(self):\n        raise RuntimeError('not bound')\n"
+    fork.edit(model, "SPEC = ModelSpec(", f"{lazy}\nlazy = Lazy()\nSPEC = ModelSpec(")
+    assert set(fork.parse_together()) == fork.dags - fork.of(model)
+    assert fork.listed() == sorted([*PARTS, f"{model}/dag.py"])
+
+
+def test_task_of_models_read_together_has_its_code_from_beside_them(fork: Fork) -> None:
+    for dag_id, dag in fork.parse_together().items():
+        if dag_id != PROBE:
+            folders = {task.folder for task in dag.tasks if isinstance(task, ModelOperator)}
+            assert folders == {fork.folder / dag_id.rsplit("_", 1)[0]}
 
 
 def test_model_that_never_ends_is_left_out_in_time(fork: Fork, monkeypatch: pytest.MonkeyPatch) -> None:

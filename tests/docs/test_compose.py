@@ -65,6 +65,6 @@ def test_ensemble_is_stored_with_the_answers_it_was_fitted_to() -> None:
 def test_settings_of_tasks_reach_those_tasks_alone() -> None:
     names = run(example(PAGE, "tasks"))
     tasks = model_dags(ModelSpec(**(dict(SMALL) | {"tasks": names["tasks"]})), doc=None)[0].task_dict
-    assert tasks["train.trial"].executor_config["pod_override"]["spec"]["containers"][0]["name"] == "base"
+    assert tasks["train.trial"].executor_config == {"pod_template_file": "/opt/pods/large.yaml"}
     assert [name for name, task in tasks.items() if task.executor_config] == ["train.trial"]
     assert [name for name, task in tasks.items() if task.queue == "large"] == ["train.fit"]

@@ -36,7 +36,7 @@ class TaskSettings(Declared):
     """What Airflow is told of a task; what is left out keeps the platform's or Airflow's default.
 
     Attributes:
-        executor_config: For the executor, e.g. `{"pod_override": ...}` for the Kubernetes executor.
+        executor_config: For the executor, e.g. `{"pod_template_file": ...}` for the Kubernetes executor.
         queue: Queue of the Celery workers that run it.
         pool: Airflow pool whose slots it takes; it must exist.
         priority_weight: Larger ones go first where slots are short.

@@ -57,10 +57,14 @@ class ModelOperator(BaseOperator):
     def folder(self) -> Path:
         """The model's folder, where its `dag.py` lies: in a run from Git that of the run's own checkout.
 
-        Airflow says in the DAG which file it was parsed from. A DAG that no file declares belongs to the checkout.
+        Airflow says in the DAG which file it was parsed from: the model's own, or one beside the models' folders that
+        reads it. A DAG that no file declares belongs to the checkout.
         """
         folder = Path(self.dag.fileloc).parent
-        return folder if folder.name == self.spec.name else settings().models / self.spec.name
+        beside = folder.parent / self.spec.name
+        if folder.name == self.spec.name or (beside / "dag.py").is_file():
+            return beside
+        return settings().models / self.spec.name
 
     @property
     def settings(self) -> Settings:

@@ -86,20 +86,25 @@ def _owner(dag_id: str, models: Collection[str]) -> str:
 
 def _load(model: Path, notes: Notes, models: Collection[str]) -> dict[str, DAG]:
     """The model's DAGs; none, and a note, where any of them would not do."""
-    if notes.sound(model):
-        result = _import(model)
-        fault = _not_read(result, model.name, models)
-    else:
-        with notes.loading(model.name):
-            result = _import(model)
-            fault = _not_read(result, model.name, models) or _not_stored(result)
-        if not fault:
-            notes.loaded(model.name)
+    known = notes.sound(model)
+    with notes.loading(model.name):
+        dags, fault = _read(model, models, checked=known)
     if fault:
         log.warning("%s is parsed by itself: %s", model, fault)
         notes.failed(model.name)
-        return {}
-    return {dag.dag_id: dag for dag in result.dags}
+    elif not known:
+        notes.loaded(model.name)
+    return dags
+
+
+def _read(model: Path, models: Collection[str], *, checked: bool) -> tuple[dict[str, DAG], str]:
+    """The model's DAGs, or why they would not do."""
+    try:
+        result = _import(model)
+    except Exception as error:  # noqa: BLE001  # of an object that cannot even be looked at; its own parse reports it
+        return {}, f"{type(error).__name__}: {error}"
+    fault = _not_read(result, model.name, models) or ("" if checked else _not_stored(result))
+    return ({} if fault else {dag.dag_id: dag for dag in result.dags}), fault
 
 
 def _not_read(result: Any, name: str, models: Collection[str]) -> str:

@@ -77,12 +77,10 @@ class Notes:
 
     @contextlib.contextmanager
     def loading(self, model: str) -> Iterator[None]:
-        """Leave a mark while the model is loaded, which stays if the process ends there."""
+        """Leave a mark while the model is loaded, which stays if that ends the process, by whatever way."""
         mark = self._make("loading", f"{os.getpid()}.{model}")
-        try:
-            yield
-        finally:
-            mark.unlink(missing_ok=True)
+        yield
+        mark.unlink(missing_ok=True)
 
     def bury(self) -> None:
         """Note as crashed each model in whose loading a process ended."""
@@ -109,4 +107,4 @@ def _newer(note: Path, model: Path) -> bool:
         made = note.stat().st_mtime_ns
     except FileNotFoundError:
         return False
-    return all(file.stat().st_mtime_ns < made for file in model.glob("*.py"))
+    return all(file.stat().st_mtime_ns < made for file in model.rglob("*.py"))
