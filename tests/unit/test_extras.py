@@ -14,7 +14,7 @@ from contender.core.spec import ModelSpec
 from contender.serving.service import Service
 from contender.stages import image, train
 from tests.docs.pages import example
-from tests.unit.test_tasks import COLUMNS, KINDS, SMALL, rows
+from tests.unit.test_tasks import COLUMNS, KINDS, SMALL, rows, write_bundle
 
 ESTIMATORS = {"lightgbm": ("LGBMClassifier", "LGBMRegressor"), "xgboost": ("XGBClassifier", "XGBRegressor")}
 
@@ -69,15 +69,7 @@ def test_extra_estimator_is_stored_and_served_with_the_answers_it_was_fitted_to(
     fitted = train.fit(make(library, spec), {}, frame, spec)
     assert type(fitted.steps[-1][1]).__module__.startswith(library)
     stored = train.store(fitted, frame, spec)
-    columns = [column.model_dump(mode="json") for column in spec.columns]
-    signature = {
-        "model": spec.name, "label": spec.label, "task": spec.task, "classes": spec.classes, "columns": columns,
-        "views": {},
-    }  # fmt: skip
-    (tmp_path / "model.onnx").write_bytes(stored.content)
-    golden = train.golden(stored, frame, spec)
-    for name, content in {"signature": signature, "golden": golden, "about": {"version": "1"}}.items():
-        (tmp_path / f"{name}.json").write_text(json.dumps(content))
+    write_bundle(tmp_path, spec, stored)
     service = Service(tmp_path, None, "stable")
     service.ready()
     asked = image.golden(tmp_path)

@@ -60,16 +60,21 @@ def stored(spec: ModelSpec) -> train.StoredModel:
 
 @pytest.fixture
 def bundle(spec: ModelSpec, stored: train.StoredModel, tmp_path: Path) -> Path:
+    write_bundle(tmp_path, spec, stored)
+    return tmp_path
+
+
+def write_bundle(folder: Path, spec: ModelSpec, stored: train.StoredModel) -> None:
+    """As much of a bundle as the serving app needs."""
     columns = [column.model_dump(mode="json") for column in spec.columns]
     signature = {
         "model": spec.name, "label": spec.label, "task": spec.task, "classes": spec.classes, "columns": columns,
         "views": {},
     }  # fmt: skip
-    (tmp_path / "model.onnx").write_bytes(stored.content)
+    (folder / "model.onnx").write_bytes(stored.content)
     golden = train.golden(stored, rows(spec), spec)
     for name, content in {"signature": signature, "golden": golden, "about": {"version": "1"}}.items():
-        (tmp_path / f"{name}.json").write_text(json.dumps(content))
-    return tmp_path
+        (folder / f"{name}.json").write_text(json.dumps(content))
 
 
 def test_stored_model_scores_as_the_fitted_one_within_its_tolerance(spec: ModelSpec, stored: train.StoredModel) -> None:

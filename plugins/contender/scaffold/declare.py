@@ -66,14 +66,13 @@ def declare(asked: Asked, template: ModelSpec, made: Profile, source: Source, to
     else:
         inputs, left = usable(made, drop=asked.drop, keep=asked.keep)
         if known := [one for one in inputs if one.leak]:
-            facts["gate"] = GatePolicy(**{**_set(template.gate), "max_single_feature_power": 1.0})
             told.append(
-                f"leak: kept although suspected: {some(f'{one.header}: {one.leak}' for one in known)}; the gate's leak "
-                "detector is off, max_single_feature_power below 1 turns it on"
+                f"leak: kept although suspected: {some(f'{one.header}: {one.leak}' for one in known)}; the gate may "
+                "reject every run for it, raise max_single_feature_power only if it is truly known in time"
             )
     view = f"{asked.name}_{'history' if forecast else 'features'}" if made.entity else ""
     if made.times is None:
-        facts |= _timeless(today, template, facts["gate"])
+        facts |= _timeless(today, template)
     else:
         found = times_of(made.times, facts.get("panel"))
         told += found.guesses
@@ -82,7 +81,7 @@ def declare(asked: Asked, template: ModelSpec, made: Profile, source: Source, to
         facts |= {
             "schedule": found.schedule, "data_from": found.data_from, "data_until": found.data_until,
             "windows": found.windows, "tuning": Tuning(**tuning),
-            "gate": GatePolicy(**{**_set(facts["gate"]), "cluster": "day"}),
+            "gate": GatePolicy(**{**_set(template.gate), "cluster": "day"}),
         }  # fmt: skip
     columns = (
         _panel_columns(facts["panel"], view) if forecast else tuple(_column(one, view or "request") for one in inputs)
@@ -186,11 +185,11 @@ def _max_age(panel: Any) -> float | None:
     return None if panel is None else max(3 * panel.duration / timedelta(hours=1), 72.0)
 
 
-def _timeless(today: datetime, template: ModelSpec, gate: GatePolicy) -> dict[str, Any]:
+def _timeless(today: datetime, template: ModelSpec) -> dict[str, Any]:
     month = today.astimezone(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
     return {
         "data_from": month, "windows": Shares(), "tuning": Tuning(trials=template.tuning.trials, validation_days=5),
-        "gate": GatePolicy(**{**_set(gate), "cluster": "example_id"}),
+        "gate": GatePolicy(**{**_set(template.gate), "cluster": "example_id"}),
     }  # fmt: skip
 
 
