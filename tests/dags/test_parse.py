@@ -53,7 +53,9 @@ def test_dag_folder_parsed_imports_no_heavy_library() -> None:
 
 # What somebody wrote, what should stand there, and what the message must name: field, value, what is allowed.
 BROKEN: dict[str, tuple[str, str, tuple[str, ...]]] = {
-    "unknown field": ('title="', 'titel="', ("unknown field 'titel'", "did you mean 'title'?")),
+    "unknown field": (
+        'title="', 'titel="', ("where: titel", "expected: 'title', or one of schema_version", "unknown field 'titel'"),
+    ),
     "missing field": ('    label="late",\n', "", ("where: label", "Field required")),
     "name that is none": (
         'name="flight_delay",', 'name="Flight Delay",', ("where: name", "should match pattern", "'Flight Delay'"),
@@ -72,58 +74,63 @@ BROKEN: dict[str, tuple[str, str, tuple[str, ...]]] = {
     ),
     "data from within a month": (
         "data_from=datetime(2013, 1, 1,", "data_from=datetime(2013, 1, 5,",
-        ("data_from 2013-01-05", "not the first moment of a month, UTC"),
+        ("where: data_from", "the first moment of a month, UTC", "got: 2013-01-05"),
     ),
     "data that end before they begin": (
         "data_until=datetime(2014, 1, 1,", "data_until=datetime(2012, 1, 1,",
-        ("data_until 2012-01-01", "is not after data_from"),
+        ("where: data_until", "a time after data_from, 2013-01-01", "got: 2012-01-01"),
     ),
     "column of a view that there is not": (
         'name="temp", source="origin_weather"', 'name="temp", source="origin_wether"',
-        ("column 'temp' comes from 'origin_wether'; there are: carrier_at_origin",),
+        ("where: columns.temp.source", "one of carrier_at_origin", "got: 'origin_wether'"),
     ),
-    "column twice": ('name="dewp"', 'name="temp"', ("column names must differ; repeated: temp",)),
-    "table twice": ('Table(name="weather"', 'Table(name="flights"', ("table names must differ; repeated: flights",)),
+    "column twice": ('name="dewp"', 'name="temp"', ("where: columns", "names that differ", "more than once: temp")),
+    "table twice": (
+        'Table(name="weather"', 'Table(name="flights"',
+        ("where: tables", "names that differ", "more than once: flights"),
+    ),
     "bounds crossed": (
-        "minimum=0, maximum=24", "minimum=24, maximum=0", ("column 'hour': minimum 24.0 is above maximum 0.0",),
+        "minimum=0, maximum=24", "minimum=24, maximum=0",
+        ("where: hour.minimum, hour.maximum", "a minimum not above the maximum", "got: (24.0, 0.0)"),
     ),
     "category with bounds": (
         'name="dest", kind="category"', 'name="dest", kind="category", minimum=1',
-        ("column 'dest' is a category: it takes no",),
+        ("where: dest.minimum, dest.maximum", "none, as it is a category", "got: (1.0, None)"),
     ),
     "wrong type": ("history_days=365", 'history_days="a year"', ("where: history_days", "valid integer", "'a year'")),
     "out of range": ("gap_hours=24", "gap_hours=-1", ("where: gap_hours", "greater than or equal to 0", "got: -1")),
     "impossible window": (
         "holdout_starts_after_days=14", "holdout_starts_after_days=40",
-        ("holdout_starts_after_days=40 leaves no holdout", "@monthly"),
+        ("where: windows.holdout_starts_after_days", "less than 28", "@monthly", "got: 40"),
     ),
     "no trials": ("trials=3", "trials=0", ("where: trials", "greater than or equal to 1", "got: 0")),
     "wrong metric": (
-        'metric="log_loss"', 'metric="r2"', ("gate", "r2 cannot be measured of a binary", "log_loss, brier"),
+        'metric="log_loss"', 'metric="r2"',
+        ("where: gate.metric", "of a binary model one of log_loss, brier", "got: r2"),
     ),
     "unknown metric": (
         'metric="log_loss"', 'metric="logloss"', ("where: metric", "'log_loss', 'brier'", "'logloss'"),
     ),
     "guardrail of the deciding metric": (
         'Guardrail(metric="auc"', 'Guardrail(metric="log_loss"',
-        ("guardrails must name other metrics than 'log_loss'",),
+        ("where: guardrails", "other metrics than 'log_loss'", "got: log_loss"),
     ),
     "baseline of another task": (
         'cluster="day"', 'cluster="day", baseline="naive"',
-        ("the baseline 'naive' does not fit a binary model; there are",),
+        ("where: gate.baseline", "of a binary model one of prevalence", "got: 'naive'"),
     ),
     "classes that are too few": (
         'schedule="@monthly"', 'task="multiclass", classes=("a", "b")',
-        ("a multiclass model needs the names of 3 or more, got 2",),
+        ("where: classes", "the names of 3 or more", "got: a, b"),
     ),
     "panel of no forecast": (
         "from contender.factory import model_dags\n",
         "from contender.factory import model_dags\nfrom contender.core.spec import Panel\n",
-        ("panel is for task 'forecast', not 'binary'",),
+        ("where: panel", "none of a binary model", "got: 'day'"),
     ),
     "policy field misspelt": (
         "max_prediction_shift=0.5", "max_predicted_shift=0.5",
-        ("unknown field 'max_predicted_shift'", "did you mean 'max_prediction_shift'?"),
+        ("where: max_predicted_shift", "'max_prediction_shift', or one of", "unknown field 'max_predicted_shift'"),
     ),
 }  # fmt: skip
 

@@ -42,7 +42,9 @@ def test_settings_left_out_keep_the_defaults() -> None:
 
 
 def test_settings_of_an_unknown_task_are_refused_with_the_known_ones() -> None:
-    with pytest.raises(SpecError, match=r"no task 'train.trail'; there are: data.validate, .*train.trial"):
+    with pytest.raises(
+        SpecError, match=r"where: tasks; expected: one of data.validate, .*train.trial.*; got: 'train.trail'"
+    ):
         with_tasks(train__trail=SETTINGS)
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from contender.adapters.lake import ATTEMPTS, Lake, digest
-from contender.core.errors import DataError, RowsNotConserved, TableContended
+from contender.core.errors import DataError, RowsNotConserved, SpecError, TableContended
 from contender.core.interval import Interval
 from contender.core.settings import CHECKOUT
 
@@ -168,8 +168,8 @@ def test_write_between_look_and_commit_of_another_begins_anew(lake: Lake, monkey
     write(lake, rows("2013-01-05"), JANUARY)
     other, created, lost = Lake(lake.root), lake._created, []
 
-    def overtaken(table: str, schema: Any) -> Any:
-        delta = created(table, schema)
+    def overtaken(table: str, schema: Any, owner: str) -> Any:
+        delta = created(table, schema, owner)
         if not lost:
             lost.append(write(other, rows("2013-01-07", "2013-01-08"), JANUARY))
         return delta
@@ -185,8 +185,8 @@ def test_write_overtaken_at_each_attempt_says_that_the_table_is_contended(
     write(lake, rows("2013-01-05"), JANUARY)
     other, created, times = Lake(lake.root), lake._created, []
 
-    def overtaken(table: str, schema: Any) -> Any:
-        delta = created(table, schema)
+    def overtaken(table: str, schema: Any, owner: str) -> Any:
+        delta = created(table, schema, owner)
         times.append(write(other, rows(f"2013-01-{10 + len(times)}"), JANUARY))
         return delta
 
@@ -196,3 +196,22 @@ def test_write_overtaken_at_each_attempt_says_that_the_table_is_contended(
         write(lake, rows("2013-01-06"), JANUARY)
     assert len(times) == ATTEMPTS
     assert lake.read("table")["at"].dt.day.tolist() == [10 + ATTEMPTS - 1]
+
+
+def test_table_of_another_model_is_neither_written_nor_free(lake: Lake) -> None:
+    first = lake.write("visits", rows("2013-01-05"), time="at", interval=JANUARY, owner="churn")
+    with pytest.raises(SpecError, match=r"the table 'visits' is another model's.*'upsell'.*owner='churn' to share it"):
+        lake.write("visits", rows("2013-02-05"), time="at", interval=FEBRUARY, owner="upsell")
+    with pytest.raises(SpecError, match="another model's"):
+        lake.require_own(["habits", "visits"], "upsell")
+    lake.require_own(["habits", "visits"], "churn")
+    assert lake.open("visits").version() == first.version
+    assert lake.write("visits", rows("2013-02-05"), time="at", interval=FEBRUARY, owner="churn").version == 2
+
+
+def test_table_from_before_owners_were_noted_is_of_the_first_that_changes_it(lake: Lake) -> None:
+    lake.write("visits", rows("2013-01-05"), time="at", interval=JANUARY)
+    lake.write("visits", rows("2013-01-06"), time="at", interval=JANUARY, owner="churn")
+    with pytest.raises(SpecError, match="got: one that 'churn' writes"):
+        lake.write("visits", rows("2013-01-07"), time="at", interval=JANUARY, owner="upsell")
+    assert lake.read("visits")["at"].dt.day.tolist() == [6]

@@ -13,6 +13,7 @@ from __future__ import annotations
 import hashlib
 import random
 import time as clock
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
@@ -23,12 +24,13 @@ import pyarrow.compute as pc
 from deltalake import CommitProperties, DeltaTable, write_deltalake
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 
-from contender.core.errors import DataError, RowsNotConserved, TableContended, some
+from contender.core.errors import DataError, RowsNotConserved, SpecError, TableContended, some
 from contender.core.interval import Interval
 from contender.core.results import Snapshot
 
 MICROSECONDS = pa.timestamp("us", tz="UTC")
 EVERY_ROW = "1 = 1"  # a predicate, as without one Delta does not see that two commits replace the same rows
+OWNER = "contender.owner"  # property of a table
 ATTEMPTS = 8  # at a commit that other processes get in the way of
 PAUSE_SECONDS = 0.05  # after the first; twice as long after each further one, and at random so as not to meet again
 
@@ -118,6 +120,7 @@ class Lake:
         *,
         time: str | None = None,
         interval: Interval | None = None,
+        owner: str = "",
         commit: dict[str, str] | None = None,
     ) -> Snapshot:
         """Replace a slice (or, without `time`, the whole table) by the frame, unless it holds just that already.
@@ -129,9 +132,11 @@ class Lake:
             table: Its name.
             frame: The rows; with `time`, every row must lie in the interval.
             time, interval: The slice.
+            owner: The model whose table it is, noted with the first write; empty for tables that are nobody's.
             commit: Facts to keep with the commit, e.g. the run.
 
         Raises:
+            SpecError: The table is another model's.
             RowsNotConserved: A row lies outside the slice, or the slice holds another number of rows after the write.
             TableContended: Other processes changed the table at every attempt.
         """
@@ -142,7 +147,7 @@ class Lake:
             if attempt:
                 clock.sleep(PAUSE_SECONDS * 2 ** (attempt - 1) * random.uniform(0.5, 1.5))  # noqa: S311  no secret
             try:
-                return self._write(table, arrow, time, interval, commit or {})
+                return self._write(table, arrow, time, interval, owner, commit or {})
             except CommitFailedError as error:
                 refused = error
         raise TableContended(
@@ -153,16 +158,49 @@ class Lake:
             next_step="the task is tried again; if that does not help, look for runs that write the same table at once",
         ) from refused
 
+    def require_own(self, tables: Iterable[str], owner: str) -> None:
+        """Refuse before anything is written where a table is another model's.
+
+        Raises:
+            SpecError: One is.
+        """
+        for table in tables:
+            if self.has(table):
+                self._owned(table, self.open(table), owner)
+
+    def _owned(self, table: str, delta: DeltaTable, owner: str) -> bool:
+        """Whether the table notes its owner."""
+        noted = delta.metadata().configuration.get(OWNER, "")
+        if noted and owner and noted != owner:
+            raise SpecError(
+                f"the table {table!r} is another model's",
+                where=self.uri(table),
+                expected=f"a table that {owner!r} writes, or none",
+                got=f"one that {noted!r} writes",
+                next_step=f"declare it with owner={noted!r} to share it, or give it another name; if there is no model "
+                f"{noted!r} any more, remove the table",
+            )
+        return bool(noted)
+
     def _write(
-        self, table: str, arrow: pa.Table, time: str | None, interval: Interval | None, commit: dict[str, str]
+        self,
+        table: str,
+        arrow: pa.Table,
+        time: str | None,
+        interval: Interval | None,
+        owner: str,
+        commit: dict[str, str],
     ) -> Snapshot:
         """Write once; raises `CommitFailedError` where another process wrote what this one started from."""
-        delta = self._created(table, arrow.schema)
+        delta = self._created(table, arrow.schema, owner)
+        owned = self._owned(table, delta, owner)
         if {field.name for field in delta.schema().fields} >= set(arrow.column_names):
             there = self._snapshot(table, delta, time, interval, arrow.column_names)
             # Compared in the form in which rows come back: text, for one, may go in as objects.
             if there.rows == arrow.num_rows and there.digest == digest(_to_pandas(arrow)) and delta.version() > 0:
                 return there
+        if owner and not owned:  # made by a version of the platform that did not note it
+            delta.alter.set_table_properties({OWNER: owner}, raise_if_not_exists=False)
         predicate = _predicate(time, interval) if time and interval else EVERY_ROW
         facts = CommitProperties(custom_metadata=commit)
         write_deltalake(
@@ -179,11 +217,14 @@ class Lake:
             )
         return snapshot
 
-    def _created(self, table: str, schema: pa.Schema) -> DeltaTable:
+    def _created(self, table: str, schema: pa.Schema, owner: str) -> DeltaTable:
         """The table at its newest version, made without rows where there is none."""
         if not self.has(table):
+            noted = {OWNER: owner} if owner else {}
             try:
-                return DeltaTable.create(self.uri(table), schema, mode="error")
+                return DeltaTable.create(
+                    self.uri(table), schema, mode="error", configuration=noted, raise_if_key_not_exists=False
+                )
             except DeltaError:
                 if not self.has(table):
                     raise

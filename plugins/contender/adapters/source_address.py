@@ -7,7 +7,8 @@ from urllib.parse import quote
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
-SECRET = ("password", "passwd", "pwd", "sslpassword")  # parameters by which drivers take one
+from contender.core.source import SECRET
+
 HIDDEN = "***"
 
 

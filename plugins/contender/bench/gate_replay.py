@@ -89,7 +89,7 @@ def replayed(rows: pd.DataFrame) -> Iterator[Month]:
     champion: Any = None
     for month in Interval(start=SPEC.data_from, end=SPEC.data_until).months():
         known = rows[rows[train.LABEL_KNOWN_AT] <= month.end]
-        fitted_on, held_out = train.slices(known, SPEC.windows.split(month, SPEC.data_from))
+        fitted_on, held_out = train.slices(known, SPEC.split(month))
         challenger = train.fit(estimator, {}, fitted_on, SPEC)
         inputs = train.inputs(held_out, SPEC.columns)
         share = float(fitted_on[SPEC.label].mean())

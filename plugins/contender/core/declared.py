@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from contender.core import schema
 from contender.core.errors import SpecError, some
+from contender.core.misfits import Misfit, Misfits
 
 WIDTH = 80  # characters of a wrong value that an error shows
 
@@ -37,24 +38,33 @@ class Declared(BaseModel):
             return data
         for field in data.keys() - cls.model_fields.keys():
             close = get_close_matches(field, cls.model_fields, n=1)
-            hint = f"; did you mean {close[0]!r}?" if close else ""
-            raise ValueError(f"unknown field {field!r}{hint} (there are: {', '.join(cls.model_fields)})")
+            hint = f"{close[0]!r}, or " if close else ""
+            raise Misfits(
+                [Misfit(str(field), f"{hint}one of {', '.join(cls.model_fields)}", f"unknown field {field!r}")]
+            )
         return data
 
 
 def _spec_error(declared: str, error: ValidationError) -> SpecError:
     """Turn pydantic's report into one message that names each field, what it got and what it takes."""
-    problems = error.errors(include_url=False)
-    fields = [".".join(str(part) for part in problem["loc"]) for problem in problems]
+    found = [misfit for problem in error.errors(include_url=False) for misfit in _misfits(problem)]
     return SpecError(
         f"{declared} cannot be declared like this",
-        where=some(filter(None, fields)) or declared,
-        expected=some(problem["msg"].removeprefix("Value error, ") for problem in problems),
-        got=some(_shown(problem) for problem in problems),
+        where=some(misfit.field for misfit in found if misfit.field) or declared,
+        expected=some(misfit.expected for misfit in found),
+        got=some(_short(str(misfit.got)) for misfit in found),
         next_step="mend the declaration in the model's dag.py; its fields are described in contender/core/spec.py",
     )
 
 
-def _shown(problem: Any) -> str:
-    text = repr(problem["input"])
+def _misfits(problem: Any) -> tuple[Misfit, ...]:
+    """What one of pydantic's problems is about: the fields that a validator of ours names, or the one it lies in."""
+    raised = problem.get("ctx", {}).get("error")
+    if isinstance(raised, Misfits):
+        return raised.found
+    field = ".".join(str(part) for part in problem["loc"])
+    return (Misfit(field, problem["msg"].removeprefix("Value error, "), repr(problem["input"])),)
+
+
+def _short(text: str) -> str:
     return text if len(text) <= WIDTH else f"{text[: WIDTH - 3]}..."

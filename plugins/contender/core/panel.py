@@ -8,6 +8,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from contender.core.declared import Declared
+from contender.core.misfits import Misfit, Misfits
 
 NAIVE = "naive"  # column of the naive forecast, which the gate's baseline of that name reads
 STEPS = {"hour": timedelta(hours=1), "day": timedelta(days=1), "week": timedelta(weeks=1)}
@@ -42,7 +43,7 @@ class Panel(Declared):
     def _positive_and_different(self) -> Self:
         for name, values in (("lags", self.lags), ("means", self.means)):
             if len(set(values)) < len(values) or any(value < 1 for value in values):
-                raise ValueError(f"{name} must be different whole numbers from 1, got {values}")
+                raise Misfits([Misfit(name, "different whole numbers from 1", values)])
         return self
 
     @property

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from math import ceil, floor
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
 from contender.core.declared import Declared
+from contender.core.misfits import Misfit, refuse, repeated
 
 Identifier = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{1,62}$")]
 Task = Literal["binary", "multiclass", "regression", "forecast"]
@@ -150,43 +152,41 @@ class GatePolicy(Declared):
 
     @model_validator(mode="after")
     def _hangs_together(self) -> Self:
+        refuse(self._contradictions())
+        return self
+
+    def _contradictions(self) -> Iterator[Misfit]:
         if self.margin is not None and self.minimum_improvement > 0:
-            raise ValueError(
-                f"margin={self.margin} asks for non-inferiority and minimum_improvement={self.minimum_improvement} for "
-                "superiority: set one of them"
+            yield Misfit(
+                "margin, minimum_improvement",
+                "one of them: the first asks for non-inferiority, the second for superiority",
+                f"{self.margin}, {self.minimum_improvement}",
             )
         guarded = [guardrail.metric for guardrail in self.guardrails]
         if self.metric in guarded or len(set(guarded)) < len(guarded):
-            raise ValueError(f"guardrails must name other metrics than {self.metric!r}, each once; got {guarded}")
+            yield Misfit("guardrails", f"other metrics than {self.metric!r}, each once", ", ".join(guarded))
         if self.metric == "bias":
-            raise ValueError("bias cannot decide: a model that always answers the mean has none; guard it instead")
+            yield Misfit("metric", "one that can decide: a model that always answers the mean has no bias", "'bias'")
         if floor(self.resamples * self.alpha) < FEWEST_BEYOND:
-            raise ValueError(
-                f"alpha={self.alpha} needs at least {ceil(FEWEST_BEYOND / self.alpha)} resamples, got {self.resamples}"
-            )
-        for kind, columns in (
-            ("slices", [rule.column for rule in self.slices]),
-            ("fairness", [(rule.column, rule.measure) for rule in self.fairness]),
-        ):
-            if len(set(columns)) < len(columns):
-                raise ValueError(f"{kind} must name each column once; got {columns}")
-        return self
+            needed = ceil(FEWEST_BEYOND / self.alpha)
+            yield Misfit("resamples", f"at least {needed} with alpha={self.alpha}", self.resamples)
+        yield from repeated("slices", (rule.column for rule in self.slices))
+        yield from repeated("fairness", (f"{rule.column} by {rule.measure}" for rule in self.fairness))
 
-    def misfits(self, task: Task) -> tuple[str, ...]:
+    def misfits(self, task: Task) -> Iterator[Misfit]:
         """What this policy asks for that cannot be had of a model of this task, each with what can."""
-        found = []
         metrics, baselines = METRICS_OF[task], BASELINES_OF[task]
         if foreign := [metric for metric in self.metrics() if metric not in metrics]:
-            found.append(f"{', '.join(foreign)} cannot be measured of a {task} model; there are: {', '.join(metrics)}")
+            field = "gate.metric" if self.metric in foreign else "gate.guardrails"
+            yield Misfit(field, f"of a {task} model one of {', '.join(metrics)}", ", ".join(foreign))
         if self.baseline not in baselines:
-            found.append(
-                f"the baseline {self.baseline!r} does not fit a {task} model; there are: {', '.join(baselines)}"
-            )
+            yield Misfit("gate.baseline", f"of a {task} model one of {', '.join(baselines)}", repr(self.baseline))
         if self.fairness and task != "binary":
-            found.append(f"fairness is of decisions between two, which a {task} model does not make")
+            groups = ", ".join(rule.column for rule in self.fairness)
+            yield Misfit("gate.fairness", f"none of a {task} model, which does not decide between two", groups)
         if self.max_calibration_error is not None and task not in ("binary", "multiclass"):
-            found.append(f"max_calibration_error is of probabilities, which a {task} model does not give")
-        return tuple(found)
+            expected = f"None of a {task} model, which gives no probabilities"
+            yield Misfit("gate.max_calibration_error", expected, self.max_calibration_error)
 
     def metrics(self) -> tuple[MetricName, ...]:
         """The deciding metric and those of the guardrails."""

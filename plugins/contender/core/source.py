@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import codecs
+from collections.abc import Iterator
 from typing import Literal, Self
+from urllib.parse import parse_qsl, urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, model_validator
 
 from contender.core.declared import Declared
+from contender.core.misfits import Misfit, refuse
 from contender.core.policy import Identifier
 
 Format = Literal["csv", "parquet", "delta", "jsonl", "sql"]
+SECRET = ("password", "passwd", "pwd", "sslpassword")  # parameters by which drivers take one
 ColumnType = Literal["int64", "float64", "string", "timestamp"]
 
 
@@ -41,7 +47,31 @@ class Source(Declared):
     types: dict[Identifier, ColumnType] = Field(default_factory=dict)
 
     @model_validator(mode="after")
-    def _query_and_format_agree(self) -> Self:
-        if (self.format == "sql") != bool(self.query):
-            raise ValueError(f"query={self.query!r} and format={self.format!r}: a query is for sql, and sql needs one")
+    def _can_be_read(self) -> Self:
+        refuse(self._misfits())
         return self
+
+    def _misfits(self) -> Iterator[Misfit]:
+        if (self.format == "sql") != bool(self.query):
+            yield Misfit("query", "a query where the format is 'sql', and none elsewhere", repr(self.query))
+        if _has_password(self.url):  # and it is not shown
+            yield Misfit(
+                "url", "an address without a password: name an Airflow `connection` that has it", "one with it"
+            )
+        try:
+            codecs.lookup(self.encoding)
+        except LookupError:
+            yield Misfit("encoding", "one that Python knows, e.g. 'utf-8' or 'cp1252'", repr(self.encoding))
+        try:
+            ZoneInfo(self.time_zone)
+        except (ZoneInfoNotFoundError, ValueError):
+            yield Misfit("time_zone", "a name of the tz database, e.g. 'Europe/Berlin'", repr(self.time_zone))
+
+
+def _has_password(url: str) -> bool:
+    """Whether an address has a password, in its place or as a parameter."""
+    try:
+        parts = urlsplit(url)
+        return bool(parts.password) or any(name.lower() in SECRET for name, value in parse_qsl(parts.query) if value)
+    except ValueError:  # no address; what it is, its reader says
+        return False

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from datetime import UTC
+from datetime import timedelta
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AwareDatetime, Field, model_validator
 
-from contender.core import schema
+from contender.core import naming, schema
+from contender.core.coherence import misfits_of
 from contender.core.declared import Declared
+from contender.core.interval import Interval
+from contender.core.misfits import Misfit, Misfits, refuse
 from contender.core.panel import Panel
 from contender.core.planted import Planted
 from contender.core.policy import GatePolicy, Identifier, Task
 from contender.core.source import ColumnType, Source
-from contender.core.task_settings import Limits, TaskSettings, unknown_tasks
+from contender.core.task_settings import Limits, TaskSettings
 from contender.core.windows import Shares, Split, Windows
 
 __all__ = [
@@ -34,7 +37,6 @@ __all__ = [
 
 
 ROW = "row"  # the column of row numbers, where a source has no key of its own
-BINARY_CLASSES, MULTICLASS_FROM = 2, 3
 
 
 class Table(Declared):
@@ -61,9 +63,7 @@ class Table(Declared):
     @model_validator(mode="after")
     def _entity_is_in_the_key(self) -> Self:
         if foreign := [name for name in self.entity if name not in self.key]:
-            raise ValueError(
-                f"table {self.name!r}: the entity {', '.join(foreign)} is not in the key {', '.join(self.key)}"
-            )
+            raise Misfits([Misfit("entity", f"columns of the key {', '.join(self.key)}", ", ".join(foreign))])
         return self
 
 
@@ -97,17 +97,17 @@ class Column(Declared):
     name: Identifier
     kind: Literal["number", "category"] = "number"
     source: Identifier
-    minimum: float | None = None
-    maximum: float | None = None
+    minimum: Annotated[float, Field(allow_inf_nan=False)] | None = None
+    maximum: Annotated[float, Field(allow_inf_nan=False)] | None = None
     nullable: bool = True
 
     @model_validator(mode="after")
     def _bounds_fit(self) -> Self:
-        bounds = (self.minimum, self.maximum)
+        bounds, field = (self.minimum, self.maximum), f"{self.name}.minimum, {self.name}.maximum"
         if self.kind == "category" and bounds != (None, None):
-            raise ValueError(f"column {self.name!r} is a category: it takes no minimum or maximum")
+            raise Misfits([Misfit(field, "none, as it is a category", bounds)])
         if self.minimum is not None and self.maximum is not None and self.minimum > self.maximum:
-            raise ValueError(f"column {self.name!r}: minimum {self.minimum} is above maximum {self.maximum}")
+            raise Misfits([Misfit(field, "a minimum not above the maximum", bounds)])
         return self
 
 
@@ -144,7 +144,8 @@ class ModelSpec(Declared):
         data_from, data_until: The time of which there is data, whole months; no scheduled run lies outside.
         tables, views, columns: Raw tables, feature views and model inputs, in this order of derivation.
         label: Column of the label: 0 or 1, the code of a class, or a number; missing where not yet observed.
-        label_delay_hours: How long after a row's own time its label can be observed; for the platform's own `examples`.
+        label_delay_hours: How long after a row's own time its label can be observed. The windows lie so much earlier,
+            and months before the interval are read again while labels of theirs come in.
         label_share: Smallest share of rows of a window that must have a label.
         windows: Which rows are trained on and which are held out: by their time, or, where they have none, by `Shares`.
         panel: How the features of a forecast follow from the past of its own series.
@@ -188,46 +189,29 @@ class ModelSpec(Declared):
 
     @model_validator(mode="after")
     def _hangs_together(self) -> Self:
-        for kind, names in (("table", [t.name for t in self.tables]), ("column", [c.name for c in self.columns])):
-            repeated = sorted({name for name in names if names.count(name) > 1})
-            if repeated:
-                raise ValueError(f"{kind} names must differ; repeated: {', '.join(repeated)}")
-        known = {"request", *(view.name for view in self.views)}
-        for column in self.columns:
-            if column.source not in known:
-                raise ValueError(
-                    f"column {column.name!r} comes from {column.source!r}; there are: {', '.join(sorted(known))}"
-                )
-        if self.data_until is not None and self.data_until <= self.data_from:
-            raise ValueError(f"data_until {self.data_until} is not after data_from {self.data_from}")
-        for name, moment in (("data_from", self.data_from), ("data_until", self.data_until)):
-            if moment is not None and moment != moment.astimezone(UTC).replace(day=1, hour=0, minute=0, second=0):
-                raise ValueError(f"{name} {moment} is not the first moment of a month, UTC")
-        of_the_gate = (f"gate: {misfit}" for misfit in self.gate.misfits(self.task))
-        if misfits := [*self._misfits_of_the_task(), *of_the_gate, *unknown_tasks(self.tasks)]:
-            raise ValueError("; ".join(misfits))
-        if problem := self.windows.misfit(self.schedule):
-            raise ValueError(problem)
+        refuse(misfits_of(self))
         return self
 
-    def _misfits_of_the_task(self) -> list[str]:
-        """What is declared that this model, or any of this task, cannot have, or lacks."""
-        found, count = [], len(self.classes)
-        if self.name in self.owners():
-            found.append(f"{self.name!r} owns what it declares without an owner: leave owner={self.name!r} out")
-        if len(set(self.classes)) < count:
-            found.append(f"classes must differ; got {', '.join(self.classes)}")
-        if self.task == "multiclass" and count < MULTICLASS_FROM:
-            found.append(f"classes: a multiclass model needs the names of {MULTICLASS_FROM} or more, got {count}")
-        if self.task == "binary" and count not in (0, BINARY_CLASSES):
-            found.append(f"classes: a binary model has {BINARY_CLASSES}, the predicted one last, or none; got {count}")
-        if self.task in ("regression", "forecast") and count:
-            found.append(f"classes: a {self.task} model predicts a number and has none, got {count}")
-        if self.task != "forecast" and self.panel:
-            found.append(f"panel is for task 'forecast', not {self.task!r}")
-        if self.planted and (self.task != "binary" or self.classes):
-            found.append(f"planted is for task 'binary' without classes, not {self.task!r} with {count}")
-        return found
+    def split(self, interval: Interval) -> Split:
+        """What a run on an interval trains on and holds out, all earlier by the time that a label takes.
+
+        So each row held out has a label by the interval's end, if it ever gets one.
+
+        Raises:
+            IntervalError: Nothing is left to train on or to hold out.
+        """
+        delay = timedelta(hours=self.label_delay_hours)
+        return self.windows.split(Interval(start=interval.start - delay, end=interval.end - delay), self.data_from)
+
+    def writes(self) -> tuple[str, ...]:
+        """Names of the tables in the lake that are the model's own."""
+        tables = [table.name for table in self.tables if not table.owner]
+        return (*tables, *(view.name for view in self.views if not view.owner), *self.derived_tables())
+
+    def derived_tables(self) -> tuple[str, ...]:
+        """Those of them that the spec does not declare: what is kept out of its tables, and what a run makes."""
+        kept_out = [naming.quarantine_table(table.name) for table in self.tables if not table.owner]
+        return (*kept_out, naming.training_table(self.name), naming.predictions_table(self.name))
 
     def owners(self) -> tuple[str, ...]:
         """Names of the other models whose tables or views this one shares."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from pydantic import Field
 
 from contender.core.declared import Declared
+from contender.core.misfits import Misfit
 
 # Every task that works; the branches of the gate are empty. A test holds this against the DAGs.
 TASKS = (
@@ -50,7 +52,8 @@ class TaskSettings(Declared):
     execution_timeout_minutes: float | None = Field(default=None, gt=0, le=60 * 24 * 7)
 
 
-def unknown_tasks(tasks: dict[str, TaskSettings]) -> list[str]:
-    """One sentence for each name that is no task's."""
-    allowed = ", ".join(TASKS)
-    return [f"tasks: there is no task {name!r}; there are: {allowed}" for name in tasks if name not in TASKS]
+def unknown_tasks(tasks: dict[str, TaskSettings]) -> Iterator[Misfit]:
+    """Names that are no task's."""
+    for name in tasks:
+        if name not in TASKS:
+            yield Misfit("tasks", f"one of {', '.join(TASKS)}", repr(name))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Self
 
@@ -10,8 +11,9 @@ from pydantic import Field, model_validator
 from contender.core.declared import Declared
 from contender.core.errors import IntervalError
 from contender.core.interval import Interval
+from contender.core.misfits import Misfit, Misfits
 
-SHORTEST_DAYS = {"@monthly": 28, "@quarterly": 90, "@yearly": 365}
+DAYS = {"@monthly": (28, 31), "@quarterly": (90, 92), "@yearly": (365, 366)}  # the shortest and the longest interval
 
 
 class Split(Declared):
@@ -40,7 +42,7 @@ class Windows(Declared):
     @model_validator(mode="after")
     def _leaves_training_rows(self) -> Self:
         if timedelta(hours=self.gap_hours) >= timedelta(days=self.history_days):
-            raise ValueError(f"gap_hours={self.gap_hours} swallows the whole history_days={self.history_days}")
+            raise Misfits([Misfit("gap_hours", f"less than history_days={self.history_days}", self.gap_hours)])
         return self
 
     def split(self, interval: Interval, data_from: datetime) -> Split:
@@ -69,15 +71,17 @@ class Windows(Declared):
             train=Interval(start=train_start, end=train_end), holdout=Interval(start=holdout_start, end=interval.end)
         )
 
-    def misfit(self, schedule: str) -> str:
-        """Why these windows do not fit intervals of a schedule, or empty."""
-        shortest = SHORTEST_DAYS[schedule]
-        if self.holdout_starts_after_days < shortest:
-            return ""
-        return (
-            f"windows.holdout_starts_after_days={self.holdout_starts_after_days} leaves no holdout in an "
-            f"interval of {shortest} days ({schedule})"
-        )
+    def misfits(self, schedule: str) -> Iterator[Misfit]:
+        """What leaves intervals of a schedule without a holdout, or without anything to train on."""
+        shortest, longest = DAYS[schedule]
+        if self.holdout_starts_after_days >= shortest:
+            expected = f"less than {shortest}, the days of the shortest interval ({schedule})"
+            yield Misfit("windows.holdout_starts_after_days", expected, self.holdout_starts_after_days)
+        elif self.history_days * 24 <= (needed := (longest - self.holdout_starts_after_days) * 24 + self.gap_hours):
+            expected = (
+                f"more than {needed / 24:g}, which holdout and gap take of an interval of {longest} days ({schedule})"
+            )
+            yield Misfit("windows.history_days", expected, self.history_days)
 
 
 class Shares(Declared):
@@ -102,6 +106,6 @@ class Shares(Declared):
         cut = interval.start + (interval.end - interval.start) * (1 - self.holdout)
         return Split(train=Interval(start=interval.start, end=cut), holdout=Interval(start=cut, end=interval.end))
 
-    def misfit(self, schedule: str) -> str:
-        """Shares fit every schedule."""
-        return ""
+    def misfits(self, schedule: str) -> Iterator[Misfit]:
+        """None: shares fit every schedule."""
+        return iter(())

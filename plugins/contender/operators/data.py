@@ -39,6 +39,7 @@ class DataValidate(ModelOperator):
         from contender.stages import data
 
         interval, lake, owners = run_interval(context, self.spec), Lake(self.settings.lake), self.owners
+        lake.require_own(self.spec.writes(), self.spec.name)
         maker = {table.name: owner_of(self.spec, table.owner, owners) for table in self.spec.tables}
         timed = {table.name: table.time_column for table in self.spec.tables if table.time_column}
         present = {name: lake.months(name, time) for name, time in timed.items()}
@@ -138,10 +139,10 @@ class DataLoad(ModelOperator):
                 part: dict[str, Any] = {"time": table.time_column, "interval": month} if table.time_column else {}
                 before = lake.open(table.name).version() if lake.has(table.name) else -1
                 accepted, quarantined = data.separate(lake.read(_staged(self.spec.name, table.name), **part))
-                commit = {"run": context["run_id"]}
-                snapshot = lake.write(table.name, accepted, **part, commit=commit)
+                note: dict[str, Any] = {"owner": table.owner or self.spec.name, "commit": {"run": context["run_id"]}}
+                snapshot = lake.write(table.name, accepted, **part, **note)
                 if len(quarantined) or lake.has(naming.quarantine_table(table.name)):
-                    lake.write(naming.quarantine_table(table.name), quarantined, **part, commit=commit)
+                    lake.write(naming.quarantine_table(table.name), quarantined, **part, **note)
                 if snapshot.version != before:
                     written.append(f"{table.name} {month.start:%Y-%m}" if table.time_column else table.name)
                 self.log.info("%s: %d rows, version %d", table.name, snapshot.rows, snapshot.version)

@@ -55,11 +55,12 @@ class FeaturesBuild(ModelOperator):
         data.require_valid(dict(line for month in built for line in self._check(month)))
         commit = {"run": context["run_id"]}
         for month in built:
+            maker = month.maker.name
             for name, frame in month.frames.items():
-                lake.write(name, frame, time=naming.EVENT_TIME, interval=month.interval, commit=commit)
+                lake.write(name, frame, time=naming.EVENT_TIME, interval=month.interval, owner=maker, commit=commit)
             # Last: a month counts as built only once all its views are written.
             note = features.note(month.interval, month.inputs)
-            lake.write(naming.built_table(month.maker.name), note, time=features.MONTH, interval=month.interval)
+            lake.write(naming.built_table(maker), note, time=features.MONTH, interval=month.interval)
         snapshots = [lake.snapshot(view.name, time=naming.EVENT_TIME, interval=interval) for view in self.spec.views]
         for snapshot in snapshots:
             self.log.info("%s: %d rows, version %d", snapshot.table, snapshot.rows, snapshot.version)

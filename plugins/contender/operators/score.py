@@ -37,7 +37,7 @@ class ScoreInterval(ModelOperator):
         self._require_valid("predictions", predictions, interval)
         snapshot = lake.write(
             naming.predictions_table(self.spec.name), predictions, time=naming.DUE_AT, interval=interval,
-            commit={"run": context["run_id"]},
+            owner=self.spec.name, commit={"run": context["run_id"]},
         )  # fmt: skip
         self.log.info("%d predictions by version %s", snapshot.rows, champion.version)
         return {

@@ -38,9 +38,10 @@ class TrainAssemble(ModelOperator):
         from contender.stages.defaults import planted
 
         interval, lake = run_interval(context, self.spec), Lake(self.settings.lake)
-        split = self.spec.windows.split(interval, self.spec.data_from)
-        seen = Interval(start=split.train.start, end=interval.end)
-        raw = {table.name: lake.read(table.name, time=table.time_column, interval=seen) for table in self.spec.tables}
+        split = self.spec.split(interval)
+        read = Interval(start=split.train.start, end=interval.end)
+        seen = Interval(start=split.train.start, end=split.holdout.end)  # earlier by the label's delay
+        raw = {table.name: lake.read(table.name, time=table.time_column, interval=read) for table in self.spec.tables}
         examples = self.functions.examples(raw, seen, known_by=interval)
         labelled = train.labelled(examples, self.spec)
         joined = Features(self.settings).historical(labelled, self.spec.features())
@@ -50,11 +51,11 @@ class TrainAssemble(ModelOperator):
         kept = train.keep(fitted_on, held_out, interval)
         snapshot = lake.write(
             naming.training_table(self.spec.name), kept, time=train.INTERVAL_START, interval=_point(interval),
-            commit={"run": context["run_id"]},
+            owner=self.spec.name, commit={"run": context["run_id"]},
         )  # fmt: skip
-        views = [lake.snapshot(view.name, time=naming.EVENT_TIME, interval=seen) for view in self.spec.views]
+        views = [lake.snapshot(view.name, time=naming.EVENT_TIME, interval=read) for view in self.spec.views]
         tables = [
-            lake.snapshot(table.name, time=table.time_column, interval=seen if table.time_column else None)
+            lake.snapshot(table.name, time=table.time_column, interval=read if table.time_column else None)
             for table in self.spec.tables
         ]
         self.log.info("training rows %d, holdout rows %d, digest %s", len(fitted_on), len(held_out), snapshot.digest)

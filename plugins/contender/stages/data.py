@@ -20,7 +20,7 @@ def window(spec: ModelSpec, interval: Interval) -> Interval:
 
     Whole months alone: a month of which a table has rows is then a month of which it has all rows.
     """
-    train = spec.windows.split(interval, spec.data_from).train
+    train = spec.split(interval).train
     first = (train.start - timedelta(days=spec.windows.lookback_days)).replace(day=1, hour=0, minute=0, second=0)
     return Interval(start=max(spec.data_from, first), end=interval.end)
 
@@ -28,7 +28,9 @@ def window(spec: ModelSpec, interval: Interval) -> Interval:
 def months_to_read(
     spec: ModelSpec, interval: Interval, present: Mapping[str, set[str]], *, force: bool = False
 ) -> list[Interval]:
-    """The months to bring in: those any table lacks, and always those of the interval itself.
+    """The months to bring in: those any table lacks, and always those of which something was not known before.
+
+    These are the interval's own, and the ones before it whose labels came in, all of them, since it began.
 
     Args:
         spec: The model.
@@ -37,10 +39,11 @@ def months_to_read(
         force: Bring in every month of the window.
     """
     held = set.intersection(*present.values()) if present else set()
+    news_from = interval.start - timedelta(hours=spec.label_delay_hours)
     return [
         month
         for month in window(spec, interval).months()
-        if force or month.start >= interval.start or f"{month.start:%Y-%m}" not in held
+        if force or month.end > news_from or f"{month.start:%Y-%m}" not in held
     ]
 
 

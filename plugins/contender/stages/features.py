@@ -82,7 +82,7 @@ def require_conserved(before: pd.DataFrame, after: pd.DataFrame, key: str, where
 
 def months(spec: ModelSpec, interval: Interval) -> list[Interval]:
     """The whole months of the training window, to the interval's end: those whose feature rows a run reads."""
-    first = spec.windows.split(interval, spec.data_from).train.start.replace(day=1, hour=0, minute=0, second=0)
+    first = spec.split(interval).train.start.replace(day=1, hour=0, minute=0, second=0)
     return Interval(start=max(spec.data_from, first), end=interval.end).months()
 
 

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from contender.core.errors import SpecError
+from contender.core.misfits import Misfit
 from contender.core.policy import Budgets, FairnessRule, GatePolicy, Guardrail, SliceRule, Task
 
 
@@ -16,11 +17,17 @@ def test_gate_policy_with_an_unknown_metric_names_the_known_ones() -> None:
 @pytest.mark.parametrize(
     ("facts", "message"),
     [
-        ({"margin": 0.01, "minimum_improvement": 0.01}, "set one of them"),
+        ({"margin": 0.01, "minimum_improvement": 0.01}, "where: margin, minimum_improvement; expected: one of them"),
         ({"guardrails": (Guardrail(metric="log_loss", margin=0),)}, "other metrics than 'log_loss'"),
-        ({"guardrails": (Guardrail(metric="auc", margin=0),) * 2}, "each once; got .'auc', 'auc'."),
-        ({"slices": (SliceRule(column="origin"),) * 2}, "slices must name each column once"),
-        ({"fairness": (FairnessRule(column="sex", max_difference=0.1),) * 2}, "fairness must name each column once"),
+        ({"guardrails": (Guardrail(metric="auc", margin=0),) * 2}, "each once; got: auc, auc"),
+        (
+            {"slices": (SliceRule(column="origin"),) * 2},
+            "where: slices; expected: names that differ; got: more than once: origin",
+        ),
+        (
+            {"fairness": (FairnessRule(column="sex", max_difference=0.1),) * 2},
+            "where: fairness; .* more than once: sex by selection_rate",
+        ),
         ({"alpha": 0.5}, "where: alpha"),
         ({"resamples": 100}, "where: resamples"),
         ({"max_single_feature_power": 0.5}, "where: max_single_feature_power"),
@@ -46,25 +53,37 @@ def test_gate_policy_by_one_column_and_two_measures_is_accepted() -> None:
 @pytest.mark.parametrize(
     ("task", "facts", "said"),
     [
-        ("regression", {"metric": "mae", "baseline": "prevalence"}, "the baseline 'prevalence' does not fit"),
-        ("binary", {"baseline": "naive"}, "does not fit a binary model; there are: prevalence"),
-        ("regression", {"metric": "auc", "baseline": "mean"}, "auc cannot be measured of a regression model"),
-        ("multiclass", {"fairness": (FairnessRule(column="sex", max_difference=0.1),)}, "fairness is of decisions"),
+        (
+            "regression",
+            {"metric": "mae", "baseline": "prevalence"},
+            ("gate.baseline", "of a regression model one of mean", "'prevalence'"),
+        ),
+        ("binary", {"baseline": "naive"}, ("gate.baseline", "of a binary model one of prevalence", "'naive'")),
+        (
+            "regression",
+            {"metric": "auc", "baseline": "mean"},
+            ("gate.metric", "of a regression model one of mae, rmse, r2, bias", "auc"),
+        ),
+        (
+            "multiclass",
+            {"fairness": (FairnessRule(column="sex", max_difference=0.1),)},
+            ("gate.fairness", "none of a multiclass model, which does not decide between two", "sex"),
+        ),
         (
             "forecast",
             {"metric": "mase", "baseline": "naive", "max_calibration_error": 0.1},
-            "max_calibration_error is of probabilities, which a forecast model does not give",
+            ("gate.max_calibration_error", "None of a forecast model, which gives no probabilities", 0.1),
         ),
     ],
 )
-def test_gate_policy_names_what_does_not_fit_a_task(task: Task, facts: dict[str, Any], said: str) -> None:
+def test_gate_policy_names_what_does_not_fit_a_task(task: Task, facts: dict[str, Any], said: Misfit) -> None:
     (found,) = GatePolicy(**facts).misfits(task)
-    assert said in found
+    assert found == said
 
 
 def test_gate_policy_that_fits_has_no_misfits() -> None:
-    assert GatePolicy(max_calibration_error=0.1).misfits("multiclass") == ()
-    assert GatePolicy(metric="mase", baseline="naive").misfits("forecast") == ()
+    assert list(GatePolicy(max_calibration_error=0.1).misfits("multiclass")) == []
+    assert list(GatePolicy(metric="mase", baseline="naive").misfits("forecast")) == []
 
 
 def test_budgets_are_limited_where_any_limit_is_set() -> None:

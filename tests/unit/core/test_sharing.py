@@ -70,7 +70,7 @@ def test_table_alone_is_shared_without_the_owner_s_views_and_lookback() -> None:
 
 
 def test_owner_of_itself_is_refused_when_it_is_declared() -> None:
-    with pytest.raises(SpecError, match="'upsell' owns what it declares without an owner"):
+    with pytest.raises(SpecError, match=r"where: owner; expected: no owner .*; got: 'upsell'"):
         sharer(tables=(of("upsell", VISITS),))
 
 

@@ -105,7 +105,7 @@ def test_scale_is_the_naive_error_of_each_series_in_training() -> None:
 
 
 def test_spec_with_a_panel_of_another_task_is_refused() -> None:
-    with pytest.raises(SpecError, match="panel is for task 'forecast'"):
+    with pytest.raises(SpecError, match="where: panel; expected: none of a regression model"):
         ModelSpec(**(dict(forecast()) | {"task": "regression", "gate": GatePolicy(metric="mae", baseline="mean")}))
 
 
