@@ -10,7 +10,11 @@ from airflow.sdk import WeightRule
 from contender.core.errors import SpecError
 from contender.core.spec import Limits, ModelSpec, TaskSettings
 from contender.core.task_settings import TASKS
-from contender.factory import model_dags
+from contender.factory import model_dag, model_dags
+from contender.factory.retries import RETRIES
+from contender.factory.task_settings import standard_id
+from contender.operators.data import DataValidate
+from contender.operators.train import TrainFit, TrainTrial
 from flight_delay.dag import SPEC
 
 SETTINGS = TaskSettings(
@@ -46,6 +50,26 @@ def test_settings_of_an_unknown_task_are_refused_with_the_known_ones() -> None:
         SpecError, match=r"where: tasks; expected: one of data.validate, .*train.trial.*; got: 'train.trail'"
     ):
         with_tasks(train__trail=SETTINGS)
+
+
+def test_settings_and_limits_reach_a_dag_of_ones_own_by_its_operators() -> None:
+    tasks = {"train.trial": SETTINGS, "data.validate": TaskSettings(queue="wide")}
+    spec = ModelSpec(**(dict(SPEC) | {"tasks": tasks, "limits": Limits(active_tasks=2, pool="gpu", priority=9)}))
+    with model_dag(spec, "fit", tags=["mine"]) as dag:
+        validate = DataValidate(task_id="look", spec=spec)
+        trial = TrainTrial.partial(task_id="tries", spec=spec, assembled=None).expand(trial=[1])
+        fit = TrainFit(task_id="fit", spec=spec, assembled=None, trials=None)
+    assert (dag.dag_id, dag.max_active_tasks, dag.tags) == (f"{SPEC.name}_fit", 2, {"mine"})
+    assert [task.queue for task in (validate, fit)] == ["wide", "default"]
+    assert {(task.pool, task.priority_weight, task.retries, task.owner) for task in (validate, fit)} == {
+        ("gpu", 9, RETRIES["retries"], SPEC.owner)
+    }
+    assert trial.partial_kwargs["executor_config"] == SETTINGS.executor_config
+
+
+def test_operator_says_which_standard_task_it_is() -> None:
+    ours = [task for dag in model_dags(SPEC, doc=None) for task in dag.tasks if task.task_id in TASKS]
+    assert [standard_id(task) for task in ours] == [task.task_id for task in ours]
 
 
 def test_known_tasks_are_those_of_the_dags_but_the_branches() -> None:

@@ -11,7 +11,18 @@ import pytest
 from deltalake import DeltaTable, write_deltalake
 
 from contender.bench.chain import Chain
-from contender.core.errors import ContenderError, DataError, IntervalError, NoLabels, StaleFeatures, ValidationFailed
+from contender.core.errors import (
+    ContenderError,
+    DataError,
+    IntervalError,
+    NoLabels,
+    SpecError,
+    StaleFeatures,
+    ValidationFailed,
+)
+from contender.core.spec import ModelSpec
+from contender.factory import model_dags
+from flight_delay.dag import SPEC
 from tests.conftest import Trained
 from tests.faults.conftest import Change, WriteSource
 from tests.faults.platform_state import left_as_it_was, tables
@@ -33,6 +44,18 @@ def validate(
         return raised.value
 
     return run
+
+
+def test_data_of_a_table_that_another_model_writes_stop_at_validate_and_leave_stores(
+    platform: Trained, chain: Chain
+) -> None:
+    other = ModelSpec(**(dict(SPEC) | {"name": "weather_watch", "views": (), "columns": SPEC.columns[:5]}))
+    with (
+        left_as_it_was(platform.home),
+        pytest.raises(SpecError, match="the table 'flights' is another model's") as raised,
+    ):
+        chain.call(model_dags(other, doc=None)[0], "data.validate")
+    assert "owner='flight_delay'" in raised.value.next_step
 
 
 def without(column: str) -> Change:

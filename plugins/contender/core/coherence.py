@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from contender.core import naming
 from contender.core.misfits import Misfit, repeated
 from contender.core.task_settings import unknown_tasks
-from contender.core.windows import Shares
+from contender.core.windows import DAYS, Shares
 
 if TYPE_CHECKING:
     from contender.core.spec import ModelSpec
@@ -73,9 +73,22 @@ def _times(spec: ModelSpec) -> Iterator[Misfit]:
             day=1, hour=0, minute=0, second=0, microsecond=0
         ):
             yield Misfit(name, "the first moment of a month, UTC", moment)
-    yield from spec.windows.misfits(spec.schedule)
+    unfit = list(spec.windows.misfits(spec.schedule))
+    yield from unfit or _trials(spec)
     if isinstance(spec.windows, Shares) and spec.label_delay_hours:
         yield Misfit("label_delay_hours", "0: rows by Shares have no time of their own", spec.label_delay_hours)
+
+
+def _trials(spec: ModelSpec) -> Iterator[Misfit]:
+    """Windows that leave a trial no row whose label is known when the first of its folds begins."""
+    if isinstance(spec.windows, Shares):
+        return
+    delay, folds = spec.label_delay_hours / 24, spec.tuning.folds * spec.tuning.validation_days
+    longest = DAYS[spec.schedule][1] - spec.windows.holdout_starts_after_days
+    needed = longest + max(spec.windows.gap_hours / 24, delay) + folds + delay
+    if spec.windows.history_days <= needed:
+        expected = f"more than {needed:g}, which holdout ({longest}), gap, folds ({folds}) and label delay take"
+        yield Misfit("windows.history_days", expected, spec.windows.history_days)
 
 
 def _task(spec: ModelSpec) -> Iterator[Misfit]:

@@ -13,8 +13,7 @@ from contender.core import naming
 from contender.core.errors import SpecError
 from contender.core.markdown import plain
 from contender.core.spec import ModelSpec
-from contender.factory.retries import RETRIES
-from contender.factory.task_settings import apply_settings, place_in_the_queue
+from contender.factory.model_dag import model_dag
 from contender.operators.approval import BODY, SUBJECT
 from contender.operators.data import DataLoad, DataValidate
 from contender.operators.deploy import DeployServe
@@ -22,7 +21,7 @@ from contender.operators.features import FeaturesBuild, FeaturesMaterialise
 from contender.operators.gate import EVIDENCE, VERDICT, GateDecide, GateMeasure, override_param
 from contender.operators.image import SKIPPED, ImageBuild, ImageProve
 from contender.operators.promote import PromoteApprove, PromoteRelease
-from contender.operators.score import ScoreInterval
+from contender.operators.score import ScorePredict
 from contender.operators.timetable import intervals_with_data
 from contender.operators.train import TrainAssemble, TrainFit, TrainPlan, TrainTrial
 
@@ -55,27 +54,7 @@ def model_dags(spec: ModelSpec, doc: str | None, file: str | None = None) -> tup
             got=repr(spec.name),
             next_step="give both the same name; it is the stem of everything that belongs to the model",
         )
-    made = _train(spec, doc), _score(spec, doc), _deploy(spec, doc)
-    for dag in made:
-        apply_settings(dag, spec)
-    return made
-
-
-def _dag(spec: ModelSpec, purpose: str, doc: str | None, schedule: Any = None, **arguments: Any) -> DAG:
-    if spec.limits.active_tasks is not None:
-        arguments["max_active_tasks"] = spec.limits.active_tasks
-    return DAG(
-        dag_id=f"{spec.name}_{purpose}",
-        description=spec.title,
-        doc_md=doc,
-        start_date=spec.data_from,
-        schedule=schedule or intervals_with_data(spec.schedule, spec.data_until),
-        catchup=False,
-        max_active_runs=1,
-        tags=[spec.name, purpose],
-        default_args={"owner": spec.owner, **RETRIES, **place_in_the_queue(spec.limits)},
-        **arguments,
-    )
+    return _train(spec, doc), _score(spec, doc), _deploy(spec, doc)
 
 
 def _with_params(dag: DAG, params: dict[str, Param]) -> DAG:
@@ -118,7 +97,8 @@ def _train(spec: ModelSpec, doc: str | None) -> DAG:
         "override": override_param(),
     }  # fmt: skip
     filters = {"plain": plain}  # for what people wrote, in the request for approval
-    with _dag(spec, "train", doc, render_template_as_native_obj=True, user_defined_filters=filters) as dag:
+    months = intervals_with_data(spec.schedule, spec.data_until)
+    with model_dag(spec, "train", doc=doc, schedule=months, user_defined_filters=filters) as dag:
         with TaskGroup("data", tooltip="Validate what the source delivers, then load what passed"):
             validate = DataValidate(task_id="validate", spec=spec, **ONE_AT_A_TIME)
             load = DataLoad(task_id="load", spec=spec, **ONE_AT_A_TIME, validated=validate.output)
@@ -174,17 +154,18 @@ def _optional(task: Any, key: str = "return_value") -> str:
 
 def _score(spec: ModelSpec, doc: str | None) -> DAG:
     with (
-        _dag(spec, "score", doc, render_template_as_native_obj=True) as dag,
+        model_dag(spec, "score", doc=doc, schedule=intervals_with_data(spec.schedule, spec.data_until)) as dag,
         TaskGroup("score", tooltip="The champion's predictions for the interval"),
     ):
-        ScoreInterval(task_id="predict", spec=spec, inlets=[Asset(naming.asset_name(spec.name))])
+        ScorePredict(task_id="predict", spec=spec, inlets=[Asset(naming.asset_name(spec.name))])
     return _with_params(dag, {"interval": _interval_param(spec)})
 
 
 def _deploy(spec: ModelSpec, doc: str | None) -> DAG:
     # Not paused at its creation: the asset starts a run only of a DAG that is not paused when it is updated.
+    moved = Asset(naming.asset_name(spec.name))
     with (
-        _dag(spec, "deploy", doc, schedule=Asset(naming.asset_name(spec.name)), is_paused_upon_creation=False) as dag,
+        model_dag(spec, "deploy", doc=doc, schedule=moved, is_paused_upon_creation=False) as dag,
         TaskGroup("deploy", tooltip="The champion's image in the place of the one before"),
     ):
         DeployServe(task_id="serve", spec=spec)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -20,12 +21,22 @@ def place_in_the_queue(limits: Limits) -> dict[str, Any]:
     return {"pool": limits.pool, "priority_weight": limits.priority, "weight_rule": WeightRule.ABSOLUTE}
 
 
+def standard_id(task: Any) -> str:
+    """The id of an operator's task in the standard DAGs, wherever it is: `data.validate` of `DataValidate`."""
+    kind = task.operator_class if isinstance(task, MappedOperator) else type(task)
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", ".", kind.__name__).lower()
+
+
 def apply_settings(dag: DAG, spec: ModelSpec) -> None:
-    """Give each task what `spec.tasks` says of it; a mapped task hands it on to its instances."""
+    """Give each task what `spec.tasks` says of it; a mapped task hands it on to its instances.
+
+    In a DAG of one's own a task may be called otherwise: there its operator says which of the standard ones it is.
+    """
     for task in dag.tasks:
-        if task.task_id not in spec.tasks:
+        settings = spec.tasks.get(task.task_id) or spec.tasks.get(standard_id(task))
+        if settings is None:
             continue
-        found = spec.tasks[task.task_id].model_dump(exclude_none=True)
+        found = settings.model_dump(exclude_none=True)
         if minutes := found.pop("execution_timeout_minutes", None):
             found["execution_timeout"] = timedelta(minutes=minutes)
         if isinstance(task, MappedOperator):

@@ -13,7 +13,7 @@ from contender.core.spec import Column
 from contender.operators.base import ModelOperator, run_interval
 
 
-class ScoreInterval(ModelOperator):
+class ScorePredict(ModelOperator):
     """Score every example of the interval with the champion, and write the predictions."""
 
     ui_color = "#fdebd0"

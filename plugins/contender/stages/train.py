@@ -145,8 +145,8 @@ def fit(
             where=f"{spec.name}: {of}, {spec.label}",
             expected=f"rows of each of {some(spec.classes, 20)}" if spec.classes else "labelled rows",
             got=f"{len(known)} rows, none of {some(absent)}" if absent else "0 rows",
-            next_step="train on a longer window"
-            + (", or take the class out of the spec's classes" if absent else ", or declare fewer or shorter folds"),
+            next_step="train on a longer window, or declare fewer or shorter folds (Tuning)"
+            + (", or take the class out of the spec's classes" if absent else ""),
         )
     if empty := [name for name in spec.inputs("number") if rows[name].isna().all()]:
         raise NoValues(

@@ -9,7 +9,7 @@ from contender.core import schema
 from contender.core.errors import IntervalError, SpecError
 from contender.core.interval import Interval
 from contender.core.policy import GatePolicy
-from contender.core.spec import Column, ModelSpec, Panel, Shares, Table, View, Windows
+from contender.core.spec import Column, ModelSpec, Panel, Shares, Table, Tuning, View, Windows
 
 WINDOWS: dict[str, Any] = {"history_days": 180, "holdout_starts_after_days": 14, "gap_hours": 24, "lookback_days": 28}
 DATA_FROM = datetime(2013, 1, 1, tzinfo=UTC)
@@ -69,6 +69,10 @@ def test_spec_names_features_and_inputs_in_the_order_of_columns() -> None:
         ({"columns": (Column(name="due_at", source="request"),)}, "where: columns.due_at; expected: another name"),
         ({"windows": Windows(**(WINDOWS | {"history_days": 18}))},
          r"where: windows.history_days; expected: more than 18, .* of 31 days \(@monthly\); got: 18"),
+        ({"windows": Windows(**(WINDOWS | {"history_days": 39})), "tuning": Tuning(validation_days=7, folds=3)},
+         r"where: windows.history_days; expected: more than 39, which holdout \(17\), gap, folds \(21\)"),
+        ({"windows": Windows(**(WINDOWS | {"history_days": 84})), "label_delay_hours": 720},
+         r"where: windows.history_days; expected: more than 84, which holdout \(17\), gap, folds \(7\) and label"),
         ({"windows": Windows(**(WINDOWS | {"holdout_starts_after_days": 28}))},
          "where: windows.holdout_starts_after_days; expected: less than 28"),
         ({"windows": Shares(), "label_delay_hours": 24}, "where: label_delay_hours; expected: 0: rows by Shares"),
