@@ -195,6 +195,21 @@ def test_task_of_models_read_together_has_its_code_from_beside_them(fork: Fork) 
             assert folders == {fork.folder / dag_id.rsplit("_", 1)[0]}
 
 
+def test_models_with_helpers_of_one_name_have_each_its_own(fork: Fork) -> None:
+    for model in fork.models[:8]:  # of several parts
+        (fork.folder / model / "helpers.py").write_text(f'TITLE = "what {model} does"\n')
+        fork.edit(model, "SPEC = ModelSpec(", (
+            "import sys\nfrom pathlib import Path\nsys.path.insert(0, str(Path(__file__).parent))\n"
+            "import helpers\nSPEC = ModelSpec("
+        ))  # fmt: skip
+        fork.edit(model, MADE, f"SPEC = SPEC.model_copy(update={{'title': helpers.TITLE}})\n{MADE}")
+    found = fork.parse_together()
+    assert {model: found[f"{model}_train"].description for model in fork.models[:8]} == {
+        model: f"what {model} does" for model in fork.models[:8]
+    }
+    assert "helpers" not in sys.modules
+
+
 def test_model_that_never_ends_is_left_out_in_time(fork: Fork, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRFLOW__CORE__DAGBAG_IMPORT_TIMEOUT", "3")
     model = fork.models[7]

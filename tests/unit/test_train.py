@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.pipeline import Pipeline
@@ -172,6 +173,20 @@ def test_store_of_thresholds_between_neighbouring_float32_values_scores_as_fitte
     model = train.fit(make, {}, frame, SMALL)
     assert model.predict_proba(train.inputs(frame, SMALL.columns))[:, 1].std() > 0.1
     assert train.store(model, frame, SMALL).largest_difference <= train.TOLERANCE
+
+
+class NearestCity(ClassifierMixin, BaseEstimator):
+    """An estimator that no converter knows."""
+
+    def fit(self, frame: pd.DataFrame, known: np.ndarray) -> NearestCity:
+        self.classes_ = np.unique(known)
+        return self
+
+
+def test_store_of_a_model_without_a_converter_says_which_and_what_to_do() -> None:
+    model = train.fit(lambda *_, **__: Pipeline([("model", NearestCity())]), {}, rows(), SMALL)
+    with pytest.raises(ModelNotFaithful, match=r"cannot be converted to ONNX.*NearestCity.*return another estimator"):
+        train.store(model, rows(300, seed=9), SMALL)
 
 
 def test_store_of_a_model_that_the_converter_gets_wrong_refuses() -> None:

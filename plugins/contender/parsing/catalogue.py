@@ -12,6 +12,7 @@ they are in, and a task finds its model by the id of its DAG.
 from __future__ import annotations
 
 import logging
+import sys
 import warnings
 from collections.abc import Collection
 from pathlib import Path
@@ -132,7 +133,19 @@ def _not_stored(result: Any) -> str:
 
 
 def _import(model: Path) -> Any:
-    """What Airflow's importer finds in the model's file."""
+    """What Airflow's importer finds in the model's file, which leaves nothing behind for the next model to import."""
     from airflow.dag_processing.importers.python_importer import PythonDagImporter
 
-    return PythonDagImporter().import_file(model / MODEL_FILE, bundle_path=model.parent, safe_mode=False)
+    path, modules = list(sys.path), set(sys.modules)
+    try:
+        return PythonDagImporter().import_file(model / MODEL_FILE, bundle_path=model.parent, safe_mode=False)
+    finally:
+        sys.path[:] = path
+        for name in sys.modules.keys() - modules:
+            if _lies_in(sys.modules[name], model.parent):
+                del sys.modules[name]
+
+
+def _lies_in(module: Any, folder: Path) -> bool:
+    file = getattr(module, "__file__", None) or next(iter(getattr(module, "__path__", [])), None)
+    return file is not None and Path(file).is_relative_to(folder)

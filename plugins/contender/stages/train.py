@@ -244,22 +244,9 @@ def store(model: Estimator, rows: pd.DataFrame, spec: ModelSpec) -> StoredModel:
         spec: The model's spec.
 
     Raises:
-        ModelNotFaithful: A score differs by more than `TOLERANCE`.
+        ModelNotFaithful: It cannot be converted, or a score differs by more than `TOLERANCE`.
     """
-    types = [
-        (column.name, (FloatTensorType if column.kind == "number" else StringTensorType)([None, 1]))
-        for column in spec.columns
-    ]
-    with warnings.catch_warnings():
-        # The converter hands booleans to integer fields, which protobuf 7.34 refuses: the lock keeps protobuf below 7.
-        warnings.filterwarnings("ignore", message="Field onnx.AttributeProto", category=DeprecationWarning)
-        options = {"zipmap": False} if spec.task in ("binary", "multiclass") else None
-        others = converters.register(model)
-        opset = {"": ONNX_OPSET} | others if others else ONNX_OPSET
-        onnx = to_onnx(model, initial_types=types, options=options, target_opset=opset)
-    # The converter gathers the operator sets in a `set`, whose order differs from process to process.
-    onnx.opset_import.sort(key=lambda operators: operators.domain)
-    content = onnx.SerializeToString(deterministic=True)
+    content = _converted(model, spec)
     frame = inputs(rows, spec.columns)
     expected = answers(model, frame, spec.task)
     difference = np.abs(scores(content, frame) - expected).reshape(len(frame), -1).max(axis=1, initial=0.0)
@@ -276,6 +263,39 @@ def store(model: Estimator, rows: pd.DataFrame, spec: ModelSpec) -> StoredModel:
         )
     digest = hashlib.sha256(content).hexdigest()
     return StoredModel(content=content, digest=digest, largest_difference=largest, tolerance=tolerance)
+
+
+def _converted(model: Estimator, spec: ModelSpec) -> bytes:
+    """The model as ONNX, the same bytes in every process.
+
+    Raises:
+        ModelNotFaithful: There is no converter for a part of it, or it fails.
+    """
+    types = [
+        (column.name, (FloatTensorType if column.kind == "number" else StringTensorType)([None, 1]))
+        for column in spec.columns
+    ]
+    options = {"zipmap": False} if spec.task in ("binary", "multiclass") else None
+    others = converters.register(model)
+    opset = {"": ONNX_OPSET} | others if others else ONNX_OPSET
+    with warnings.catch_warnings():
+        # The converter hands booleans to integer fields, which protobuf 7.34 refuses: the lock keeps protobuf below 7.
+        warnings.filterwarnings("ignore", message="Field onnx.AttributeProto", category=DeprecationWarning)
+        try:
+            onnx = to_onnx(model, initial_types=types, options=options, target_opset=opset)
+        except Exception as error:
+            raise ModelNotFaithful(
+                "the fitted model cannot be converted to ONNX",
+                where=f"{spec.name}: estimator in model.py, {' '.join(str(model).split())[:200]}",
+                expected="steps that skl2onnx, or for LightGBM and XGBoost onnxmltools, converts",
+                got=f"{type(error).__name__}: {' '.join(str(error).split())[:300]}",
+                next_step="return another estimator; skl2onnx.supported_converters() names those there are, and "
+                "skl2onnx.update_registered_converter takes one of your own",
+            ) from error
+    # The converter gathers the operator sets in a `set`, whose order differs from process to process.
+    onnx.opset_import.sort(key=lambda operators: operators.domain)
+    content: bytes = onnx.SerializeToString(deterministic=True)
+    return content
 
 
 def scores(content: bytes, frame: pd.DataFrame) -> np.ndarray:
