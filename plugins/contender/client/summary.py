@@ -41,7 +41,7 @@ def summary(values: Mapping[tuple[str, str], Any]) -> str:
     facts = {task: values[task, key] for task, key in WANTED if isinstance(values.get((task, key)), dict)}
     absent = [task for task in ("data.validate", "train.assemble", "train.fit", "gate.measure") if task not in facts]
     lines = [
-        *_data(facts.get("data.validate"), facts.get("data.load")),
+        *_data(facts.get("data.validate"), facts.get("data.load"), by_key=_by_key(facts.get("train.assemble"))),
         *_features(facts.get("features.materialise")),
         *_training(facts.get("train.assemble"), facts.get("train.fit")),
         *_evidence(facts.get("gate.measure")),
@@ -60,10 +60,16 @@ def addresses(rows: Mapping[str, str]) -> str:
     return "\n".join(_line(name, text) for name, text in rows.items())
 
 
-def _data(validated: Facts | None, loaded: Facts | None) -> list[str]:
+def _by_key(assembled: Facts | None) -> bool:
+    """Whether the rows have no time, so that the dates that they are filed under mean nothing."""
+    return (assembled or {}).get("split_by") == "key"
+
+
+def _data(validated: Facts | None, loaded: Facts | None, *, by_key: bool) -> list[str]:
     if validated is None:
         return []
-    lines = [_line("interval", str(validated.get("interval", "?")))]
+    filed = str(validated.get("interval", "?"))
+    lines = [_line("interval", f"all rows, as they have no time; filed under {filed}" if by_key else filed)]
     for name, table in sorted(dict(validated.get("tables", {})).items()):
         warned = table.get("warnings") or []
         text = f"{_count(table.get('rows'))} rows validated, {_count(table.get('quarantined', 0))} quarantined"
@@ -89,13 +95,17 @@ def _training(assembled: Facts | None, fitted: Facts | None) -> list[str]:
         joined = assembled.get("joined_views")
         views = f", {joined} view{'' if joined == 1 else 's'} joined" if joined else ""
         lines += [
-            _line("training", f"{_count(assembled.get('train_rows'))} rows of {assembled.get('train', '?')}{views}"),
-            _line("holdout", f"{_count(assembled.get('holdout_rows'))} rows of {assembled.get('holdout', '?')}"),
+            _line("training", f"{_count(assembled.get('train_rows'))} rows{_of(assembled, 'train')}{views}"),
+            _line("holdout", f"{_count(assembled.get('holdout_rows'))} rows{_of(assembled, 'holdout')}"),
         ]
     if fitted is not None:
         new = "new" if fitted.get("new_version", True) else "unchanged, no new one made"
         lines.append(_line("model", f"version {fitted.get('version', '?')} ({new}), run {fitted.get('run_id', '?')}"))
     return lines
+
+
+def _of(assembled: Facts, window: str) -> str:
+    return ", chosen by their key" if _by_key(assembled) else f" of {assembled.get(window, '?')}"
 
 
 def _evidence(measured: Facts | None) -> list[str]:

@@ -12,6 +12,7 @@ from contender.core.evidence import Evidence, Verdict
 from contender.core.interval import Interval
 from contender.core.manifest import digest_of
 from contender.core.results import Snapshot
+from contender.core.windows import Shares
 from contender.operators.base import ModelOperator, PushedLink, address, run_interval
 from contender.operators.evaluation import Evaluation
 
@@ -74,10 +75,12 @@ def _provenance(task: ModelOperator, run: Evaluation) -> Any:
     from contender.stages.report.facts import Provenance
 
     spec, assembled, fitted = run.spec, run.assembled, run.fitted
+    timed = not isinstance(spec.windows, Shares)
     return Provenance(
         model=spec.name, version=str(fitted["version"]), title=spec.title, owner=spec.owner,
         doc=str(task.dag.doc_md or "").strip(), interval=run_interval(run.context, spec),
-        train=Interval.parse(assembled["train"]), holdout=Interval.parse(assembled["holdout"]),
+        train=Interval.parse(assembled["train"]) if timed else None,
+        holdout=Interval.parse(assembled["holdout"]) if timed else None,
         training_set=Snapshot.model_validate(assembled["training_set"]),
         code_revision=task.code_revision(run.context), lock_digest=lock_digest(), mlflow_run=fitted["run_id"],
         dag_run=run.context["run_id"], parameters=fitted["parameters"], seed=spec.seed,

@@ -14,6 +14,7 @@ from contender.core.manifest import digest_of
 from contender.core.results import Snapshot
 from contender.core.settings import settings
 from contender.core.sharing import makers
+from contender.core.windows import Shares
 from contender.operators.base import ModelOperator, PushedLink, run_interval, task_identity
 
 COLOUR = "#fcf3cf"
@@ -28,7 +29,8 @@ class TrainAssemble(ModelOperator):
         """Write the interval's slice of the training table.
 
         Returns:
-            `training_set` (its snapshot), `train` and `holdout` (intervals), `train_rows`, `holdout_rows`,
+            `training_set` (its snapshot), `train` and `holdout` (intervals), `split_by` (`time`; `key` where the rows
+            have no time and the intervals stand for shares of them), `train_rows`, `holdout_rows`,
             `unlabelled` and, of the holdout alone, `holdout_unlabelled` (examples without a label), `joined_views` and
             `tables` (snapshots of what was read).
         """
@@ -61,6 +63,7 @@ class TrainAssemble(ModelOperator):
         self.log.info("training rows %d, holdout rows %d, digest %s", len(fitted_on), len(held_out), snapshot.digest)
         return {
             "training_set": snapshot.facts(), "train": str(split.train), "holdout": str(split.holdout),
+            "split_by": "key" if isinstance(self.spec.windows, Shares) else "time",
             "train_rows": len(fitted_on), "holdout_rows": len(held_out), "unlabelled": len(examples) - len(labelled),
             "holdout_unlabelled": train.within(examples, split.holdout) - train.within(labelled, split.holdout),
             "joined_views": len(self.spec.views), "tables": [item.facts() for item in (*tables, *views)],

@@ -120,3 +120,16 @@ def test_summary_absent_figures_are_named() -> None:
     text = summary({})
     assert "no figures from data.validate, train.assemble, train.fit, gate.measure" in text
     assert "none was recorded" in text
+
+
+def test_summary_of_rows_without_a_time_has_no_dates_for_them() -> None:
+    assembled = {"train_rows": 427, "holdout_rows": 142, "train": "a/b", "holdout": "c/d", "split_by": "key"}
+    text = summary(values(**{"train.assemble": assembled}))
+    for part in (
+        "interval     all rows, as they have no time; filed under 2013-06-01/2013-07-01",
+        "427 rows, chosen by their key",
+        "142 rows, chosen by their key",
+    ):
+        assert part in text
+    assert "a/b" not in text
+    assert "c/d" not in text

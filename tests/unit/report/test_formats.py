@@ -42,6 +42,10 @@ def test_span_of_whole_days_names_the_last_one(interval: str, text: str) -> None
     assert span(Interval.parse(interval)) == text
 
 
+def test_span_of_rows_without_a_time_is_no_date() -> None:
+    assert span(None) == "rows without a time, chosen by their key"
+
+
 def test_share_and_clipped_are_short() -> None:
     assert share(0.9938) == "99.38 %"
     assert clipped("ab\ncd", 4) == "ab …"

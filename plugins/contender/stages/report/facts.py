@@ -18,7 +18,8 @@ class Provenance(Result):
     Attributes:
         model, version: The challenger's name and version in the registry.
         title, owner, doc: What the model is for and who answers for it; `doc` is Markdown, or empty.
-        interval, train, holdout: The run's interval and the two windows cut from it.
+        interval, train, holdout: The run's interval and the two windows cut from it; `None` for the windows of rows
+            that have no time.
         training_set: Snapshot of the rows it was trained and measured on.
         code_revision, lock_digest: Of the model's code and of the environment.
         mlflow_run, dag_run: The runs that fitted it and decided on it.
@@ -31,8 +32,8 @@ class Provenance(Result):
     owner: str
     doc: str = ""
     interval: Interval
-    train: Interval
-    holdout: Interval
+    train: Interval | None
+    holdout: Interval | None
     training_set: Snapshot
     code_revision: str
     lock_digest: str

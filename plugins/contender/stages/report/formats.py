@@ -49,8 +49,10 @@ def share(value: float) -> str:
     return f"{100 * value:.4g} %"
 
 
-def span(interval: Interval) -> str:
-    """First and last day of whole days, both included; otherwise the two instants, UTC."""
+def span(interval: Interval | None) -> str:
+    """First and last day of whole days, both included; otherwise the two instants, UTC. None of rows without a time."""
+    if interval is None:
+        return "rows without a time, chosen by their key"
     if all((moment.hour, moment.minute, moment.second) == (0, 0, 0) for moment in (interval.start, interval.end)):
         first, last = interval.start.date(), (interval.end - DAY).date()
         return f"{first}" if first == last else f"{first} to {last}"
