@@ -13,7 +13,7 @@ from pathlib import Path
 
 from contender.core.settings import CHECKOUT
 from contender.embedded.ports import HOST, Ports
-from contender.parsing.listing import CALLABLE, SETTING
+from contender.parsing.listing import CALLABLE, SETTING, seconds_between_passes
 
 ADMIN = "admin"
 BUNDLES = "AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST"
@@ -40,7 +40,7 @@ def environment(home: Path, ports: Ports, user: Mapping[str, str] | None = None)
     models = Path(user.get("CONTENDER_MODELS") or CHECKOUT / "dags").resolve()
     # With bundles of the user's, the models' code is each run's own checkout; ours on the path would hide it.
     bundled = bool(user.get(BUNDLES)) and not user.get("CONTENDER_MODELS")
-    values = {**_mlflow(home), **_feast(), **_airflow_tuning(user), **_threads(), **_quiet()}
+    values = {**_mlflow(home), **_feast(), **_airflow_tuning(models, user), **_threads(), **_quiet()}
     values["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"] = f"sqlite:///{home / 'airflow' / 'airflow.db'}"
     values = {name: user.get(name) or value for name, value in values.items()}
     if values["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"].startswith("sqlite:"):
@@ -79,7 +79,7 @@ def _airflow_places(home: Path, ports: Ports, models: Path) -> dict[str, str]:
     }
 
 
-def _airflow_tuning(user: Mapping[str, str]) -> dict[str, str]:
+def _airflow_tuning(models: Path, user: Mapping[str, str]) -> dict[str, str]:
     asked = user.get("AIRFLOW__CORE__PARALLELISM", "")  # what is no number is Airflow's to refuse
     parallelism = int(asked) if asked.isdigit() else min(8, max(4, os.cpu_count() or 4))
     return {
@@ -97,7 +97,7 @@ def _airflow_tuning(user: Mapping[str, str]) -> dict[str, str]:
         # At the default of 5 s a supervisor often holds the slot of an ended task that long. Never 0.
         "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
         "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "10",
-        "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "10",
+        "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": str(seconds_between_passes(models)),
         # Many models are read in one process, which the default of 50 s is short for on busy cores.
         SETTING: CALLABLE,
         "AIRFLOW__DAG_PROCESSOR__DAG_FILE_PROCESSOR_TIMEOUT": "300",

@@ -69,6 +69,17 @@ def test_environment_models_folder_set_is_the_dags_folder() -> None:
     assert "/models" in values["PYTHONPATH"].split(":")
 
 
+def test_environment_of_many_models_has_their_files_read_less_often(tmp_path: Path) -> None:
+    def seconds(models: int) -> str:
+        for number in range(models):
+            (tmp_path / f"model_{number}").mkdir(exist_ok=True)
+            (tmp_path / f"model_{number}" / "dag.py").touch()
+        values = environment(HOME, PORTS, user={"CONTENDER_MODELS": str(tmp_path)})
+        return values["AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL"]
+
+    assert [seconds(models) for models in (1, 50, 159, 160, 500)] == ["10", "10", "10", "20", "60"]
+
+
 def test_environment_proxy_of_the_user_spares_the_loopback_interface() -> None:
     values = environment(HOME, PORTS, user={"no_proxy": "intranet"})
     assert values["NO_PROXY"] == values["no_proxy"] == "intranet,127.0.0.1,localhost"
