@@ -51,18 +51,21 @@ VERSION = CHANGES[-1].version
 
 
 def version_of(text: str) -> int | None:
-    """The version that a source's `ModelSpec(…)` names; `FIRST` where it names none.
+    """The oldest version that a source's calls of `ModelSpec(…)` name; `FIRST` where one names none.
 
     Returns:
-        None where there is no such call, or its version is not written there as a number.
+        None where there is no such call, or no version is written there as a number.
     """
-    for call in calls(ast.parse(text), "ModelSpec"):
-        named = [argument.value for argument in call.keywords if argument.arg == FIELD]
-        if not named:
-            return None if any(argument.arg is None for argument in call.keywords) else FIRST  # `**facts` may have it
-        value = named[0].value if isinstance(named[0], ast.Constant) else None
-        return value if type(value) is int else None
-    return None
+    named = [version for call in calls(ast.parse(text), "ModelSpec") if (version := _named(call)) is not None]
+    return min(named, default=None)
+
+
+def _named(call: ast.Call) -> int | None:
+    named = [argument.value for argument in call.keywords if argument.arg == FIELD]
+    if not named:
+        return None if any(argument.arg is None for argument in call.keywords) else FIRST  # `**facts` may have it
+    value = named[0].value if isinstance(named[0], ast.Constant) else None
+    return value if type(value) is int else None
 
 
 def edits(text: str, changes: tuple[Change, ...] = CHANGES) -> tuple[Edit, ...]:
@@ -92,7 +95,7 @@ def misfit(version: object, file: Path | None = None, changes: tuple[Change, ...
     newest = changes[-1].version
     if type(version) is not int or version == newest:  # what is no number is told by its type
         return None
-    file = file or declaring_file()
+    file, line = (file, 0) if file else _declaring()
     where, expected, got = str(file or "ModelSpec"), f"{FIELD}={newest}", f"{FIELD}={version}"
     if version > newest:
         return SpecError(
@@ -101,6 +104,8 @@ def misfit(version: object, file: Path | None = None, changes: tuple[Change, ...
         )  # fmt: skip
     asked = [str(edit) for edit in edits(file.read_text(encoding="utf-8"), changes)] if file else []
     since = [f"version {change.version}: {change.what}" for change in changes if change.version > version]
+    if line and not asked:  # no rule sees it, as in a dict or under another name; but there it is declared
+        where = f"{where}, line {line}"
     return SpecError(
         "the spec is of an older version than the platform", where=where, expected=expected,
         got=f"{got}, as of specs that name none" if version == FIRST else got,
@@ -109,16 +114,16 @@ def misfit(version: object, file: Path | None = None, changes: tuple[Change, ...
     )  # fmt: skip
 
 
-def declaring_file() -> Path | None:
-    """The `dag.py` that is being run now, if any: the one to name in an error about what it declares."""
-    for frame, _ in traceback.walk_stack(None):
+def _declaring() -> tuple[Path | None, int]:
+    """The `dag.py` that is being run now, if any, and its line: what to name in an error about what it declares."""
+    for frame, line in traceback.walk_stack(None):
         path = Path(frame.f_code.co_filename)
         if path.name == "dag.py" and path.is_file():
-            return path
-    return None
+            return path, line
+    return None, 0
 
 
 def misfit_of_the_declaring_file() -> SpecError | None:
     """Why the `dag.py` that is being run is not for this platform: its parts are declared before its spec is."""
-    file = declaring_file()
+    file, _ = _declaring()
     return None if file is None else misfit(version_of(file.read_text(encoding="utf-8")), file)

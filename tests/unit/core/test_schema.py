@@ -97,6 +97,7 @@ def test_moved_import_of_one_name_alone_is_replaced() -> None:
         pytest.param("SPEC = ModelSpec(schema_version=True)", None, id="no-number"),
         pytest.param("SPEC = ModelSpec(**facts)", None, id="in-a-mapping"),
         pytest.param("SPEC = ModelSpec(schema_version=2, **facts)", 2, id="beside-a-mapping"),
+        pytest.param("A, B = ModelSpec(schema_version=2), ModelSpec(name='b')", 1, id="oldest-of-several"),
         pytest.param("dag = DAG('x')", None, id="no-spec"),
     ],
 )
