@@ -68,6 +68,12 @@ def renamed(model: str, text: str = GOOD) -> str:
     return text.replace('name="flight_delay"', f'name="{model}"')
 
 
+def put_models(root: Path, texts: dict[str, str]) -> None:
+    for model, text in texts.items():
+        (root / "dags" / model).mkdir(parents=True)
+        (root / "dags" / model / "dag.py").write_text(text, encoding="utf-8")
+
+
 @pytest.fixture
 def upstream(tmp_path: Path) -> Path:
     """The platform with its reference model; tag `bare` is from before there were versions, `v2` is today's."""
@@ -222,41 +228,6 @@ def test_upgrade_check_of_a_fork_from_before_the_command_is_asked_of_a_newer_che
     assert f"dags/churn/dag.py  edit\n      before line 27 put `schema_version={NEXT},`" in done.stdout
     assert "dags/flight_delay/dag.py  ok: it comes with the merge" in done.stdout
     assert "Platform files that this checkout changed itself: 0" in done.stdout
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        pytest.param(GOOD.replace("trials=3", "trials=0"), "it says: SpecError: Tuning cannot be", id="value"),
-        pytest.param(BEFORE.replace("trials=3", "trials=0"), "and then: SpecError: Tuning cannot", id="old-and-value"),
-        pytest.param("SPEC = (", "it says: SyntaxError", id="no-python"),
-        pytest.param("import nothing_of_that_name\n" + GOOD, "it says: ModuleNotFoundError", id="import"),
-        pytest.param(
-            GOOD.replace(f"schema_version={schema.VERSION}", f"schema_version={NEXT}"),
-            "it says: SpecError: the spec is of a newer version", id="newer",
-        ),
-        pytest.param(GOOD.replace("SPEC = ", "print("), "it says: SyntaxError", id="cut"),
-    ],
-)  # fmt: skip
-def test_upgrade_check_of_a_spec_that_cannot_work_says_why_and_checks_the_others(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, expected: str
-) -> None:
-    for model, source in {"broken": text, "good": GOOD}.items():
-        (tmp_path / "dags" / model).mkdir(parents=True)
-        (tmp_path / "dags" / model / "dag.py").write_text(source)
-    code, said = told(capsys, tmp_path)
-    assert code == EDITS
-    assert expected in said
-    assert "dags/good/dag.py  ok\n" in said
-    assert "Specs that need an edit: 1 of 2." in said
-
-
-def test_upgrade_check_of_dags_that_declare_no_spec_leaves_them_alone(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    (tmp_path / "dags" / "plain").mkdir(parents=True)
-    (tmp_path / "dags" / "plain" / "dag.py").write_text("print('hello')\n")
-    assert told(capsys, tmp_path)[0] == CLEAN
 
 
 @pytest.mark.parametrize(
