@@ -82,8 +82,9 @@ def _stop(home: Path, _: argparse.Namespace) -> int:
 def _serve(home: Path, asked: argparse.Namespace) -> int:
     from contender.embedded.champion import command, export, serving_env
     from contender.embedded.lifecycle import StartFailed
+    from contender.embedded.served import remembered
 
-    port = asked.port or free_port(FIRST["serving"] + 1)
+    port = asked.port or free_port(FIRST["serving"] + 1, remembered(home).values())
     if not is_free(port):
         raise StartFailed(f"port {port} is taken", next_step="choose another: make serve PORT=<port>")
     places.prepare(home)

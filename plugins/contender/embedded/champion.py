@@ -7,18 +7,16 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from contender.client.progress import Say
 from contender.client.served import NoChampion, Served, readiness
 from contender.core.settings import ONLINE_STORE
-from contender.embedded import home as places
-from contender.embedded import processes
+from contender.embedded import processes, served
 from contender.embedded.lifecycle import Platform, StartFailed
-from contender.embedded.ports import HOST, Claims, choose_ports
+from contender.embedded.ports import HOST, Claims
 
 READY_SECONDS = 60.0
 POLL_SECONDS = 0.2
@@ -75,8 +73,6 @@ def serving_env(bundle: Path, home: Path, env: Mapping[str, str]) -> dict[str, s
 def ensure_served(platform: Platform, model: str, say: Say) -> Served:
     """Serve the champion in the background; a server that already serves this version is left alone.
 
-    Its port is chosen again where another program has taken it since the platform's start.
-
     Returns:
         The version that is served, and where.
 
@@ -86,52 +82,66 @@ def ensure_served(platform: Platform, model: str, say: Say) -> Served:
     """
     version, bundle = export(model, platform.home, platform.full_env())
     note = f"{model} {version} {_about(bundle).get('model_digest', '')}"
-    record = processes.recorded(platform.home).get("serving")
-    if record is not None and processes.is_alive(record):
-        if record.note == note and _serves(record, platform):
-            return Served(version, platform.serving_url)
-        processes.stop([record], platform.home, patience=10)
-    say(f"Starting the serving process of {model} version {version}")
     env = serving_env(bundle, platform.home, platform.full_env())
+    return Served(version, keep_up(platform, model, note, command, env, say))
+
+
+def keep_up(
+    platform: Platform, model: str, note: str, command: Callable[[int], list[str]], env: Mapping[str, str], say: Say
+) -> str:
+    """Have a model's server run, and those of other models run on.
+
+    Args:
+        platform: The platform.
+        model: The model's name.
+        note: What is served: a server with another note is replaced.
+        command: The server's command on a port.
+        env: Complete environment of the server.
+        say: Takes a line where it is started.
+
+    Returns:
+        Where it answers: on a port that the model keeps, unless another program has taken it.
+
+    Raises:
+        StartFailed: It ended or did not become ready.
+    """
+    name = served.process_of(model)
+    record, port = processes.recorded(platform.home).get(name), served.remembered(platform.home).get(model)
+    if record is not None and processes.is_alive(record):
+        if record.note == note and port is not None and _serves(record, port):
+            return _url(port)
+        processes.stop([record], platform.home, patience=10)
+    say(f"Starting the serving process of {model}")
     with Claims() as claims:
-        platform = _with_free_port(platform, claims)
-        started = processes.start("serving", command(platform.ports.serving), env, platform.home, note=note)
-        _wait_until_serving(started, platform)
-    return Served(version, platform.serving_url)
+        port = served.choose_port(platform.home, platform.ports, model, claims.free)
+        started = processes.start(name, command(port), env, platform.home, note=note)
+        _wait_until_serving(started, port, platform.home)
+    return _url(port)
 
 
-def _with_free_port(platform: Platform, claims: Claims) -> Platform:
-    """The platform with a serving port that is free, remembered; the other ports are as they were."""
-    known = platform.ports.facts()
-    others = [port for name, port in known.items() if name != "serving"]
-    ports = choose_ports(known, others, free=claims.free)
-    places.remember(platform.home, ports=ports.facts())
-    return replace(platform, ports=ports)
-
-
-def _wait_until_serving(started: processes.Record, platform: Platform) -> None:
+def _wait_until_serving(started: processes.Record, port: int, home: Path) -> None:
     deadline = time.monotonic() + READY_SECONDS
-    while not _serves(started, platform):
+    while not _serves(started, port):
         if not processes.is_alive(started) or time.monotonic() > deadline:
-            log = processes.log_path(platform.home, "serving")
+            log = processes.log_path(home, started.name)
             raise StartFailed(
                 "the serving process did not become ready",
                 where=str(log),
-                got=f"{readiness(platform.serving_url)}\n{processes.last_lines(log)}\n",
+                got=f"{readiness(_url(port))}\n{processes.last_lines(log)}\n",
                 next_step="correct what the last lines name, then `make demo` again",
             )
         time.sleep(POLL_SECONDS)
 
 
-def _serves(record: processes.Record, platform: Platform) -> bool:
-    """Whether this very process answers on the serving port that it is ready."""
-    return processes.listens(record, platform.ports.serving) and _is_ready(platform.serving_url)
+def _serves(record: processes.Record, port: int) -> bool:
+    """Whether this very process answers on the port that it is ready."""
+    return processes.listens(record, port) and readiness(_url(port)).startswith("200")
+
+
+def _url(port: int) -> str:
+    return f"http://{HOST}:{port}"
 
 
 def _about(bundle: Path) -> dict[str, Any]:
     path = bundle / "about.json"
     return dict(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else {}
-
-
-def _is_ready(url: str) -> bool:
-    return readiness(url).startswith("200")

@@ -48,7 +48,10 @@ def password(home: Path) -> str:
 
 
 def remembered(home: Path) -> dict[str, Any]:
-    """What `remember` wrote: `ports` by name and `migrated`, the database's stamp. Empty if nothing readable."""
+    """What `remember` wrote: `ports` by name, those of `served` models, and `migrated`, the database's stamp.
+
+    Empty if nothing is readable.
+    """
     try:
         return dict(json.loads((home / "platform.json").read_text(encoding="utf-8")))
     except (OSError, ValueError):

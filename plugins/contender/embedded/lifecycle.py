@@ -20,13 +20,13 @@ from contender.client.lock import lock
 from contender.client.progress import Say
 from contender.core.errors import ContenderError, TrackingUnreachable
 from contender.embedded import home as places
-from contender.embedded import processes
+from contender.embedded import processes, served
 from contender.embedded.environment import ADMIN, environment
 from contender.embedded.ports import HOST, Claims, Ports, choose_ports, is_free
 
 AIRFLOW = ("api-server", "execution-api", "scheduler", "dag-processor")
-# Those that start work first, the one that tasks report to last.
-STOP_ORDER = ("serving", "scheduler", "dag-processor", "mlflow", "api-server", "execution-api")
+# Those that start work first, after the served models; the one that tasks report to last.
+STOP_ORDER = ("scheduler", "dag-processor", "mlflow", "api-server", "execution-api")
 START_SECONDS = 240.0
 STOP_SECONDS = 15.0
 POLL_SECONDS = 0.5
@@ -65,11 +65,6 @@ class Platform:
     def mlflow_url(self) -> str:
         """MLflow's UI: ours, or the server the user's `MLFLOW_TRACKING_URI` names."""
         return self.env["CONTENDER_MLFLOW_UI"]
-
-    @property
-    def serving_url(self) -> str:
-        """The champion's serving process."""
-        return f"http://{HOST}:{self.ports.serving}"
 
     def full_env(self) -> dict[str, str]:
         """The user's environment with the platform's over it."""
@@ -115,7 +110,7 @@ def _bring_up(home: Path, say: Say) -> Platform:
             _stop_stale(platform, say)
             _migrate(platform, say)
             started = _start_missing(platform, say)
-            places.remember(home, ports=platform.ports.facts())
+            _remember(platform)
         _wait_until_ready(platform, started, say)
     return platform
 
@@ -127,22 +122,39 @@ def take_down(home: Path, say: Say) -> int:
         return 0
     with lock(home, "platform", patience=60):
         records = processes.recorded(home)
-        living = [name for name in STOP_ORDER if name in records and processes.is_alive(records[name])]
+        living = [name for name in _stop_order(home) if name in records and processes.is_alive(records[name])]
         if not living and not processes.survivors(home):
             for name in records:
                 processes.forget(home, name)
             say("Nothing to stop: the platform is not running")
             return 0
         say(f"Stopping {', '.join(living) or 'what is left'}")
-        return _end(home, STOP_ORDER)
+        return _end(home)
 
 
-def _end(home: Path, names: Iterable[str]) -> int:
+def _stop_order(home: Path) -> list[str]:
+    return [*map(served.process_of, served.models(home)), *STOP_ORDER]
+
+
+def _end(home: Path) -> int:
     records = processes.recorded(home)
-    processes.stop([records[name] for name in names if name in records], home, patience=STOP_SECONDS)
+    processes.stop([records[name] for name in _stop_order(home) if name in records], home, patience=STOP_SECONDS)
     for name in records:
         processes.forget(home, name)
     return processes.end_survivors(home)
+
+
+def _end_to_start_again(home: Path, say: Say) -> None:
+    if lost := served.models(home):
+        say(f"No longer served: {', '.join(lost)}; `make demo MODEL=<model>` serves one again")
+    _end(home)
+
+
+def _remember(platform: Platform) -> None:
+    """Remember the ports; those of the served models are chosen anew where they are to begin with another one."""
+    ports = platform.ports.facts()
+    moved = places.remembered(platform.home).get("ports", {}).get("serving") != ports["serving"]
+    places.remember(platform.home, ports=ports, **({"served": {}} if moved else {}))
 
 
 def _platform(home: Path, free: Callable[[int], bool]) -> Platform:
@@ -152,13 +164,14 @@ def _platform(home: Path, free: Callable[[int], bool]) -> Platform:
         "airflow": "api-server",
         "execution": "execution-api",
         "mlflow": "mlflow",
-        "serving": "serving",
         "worker_logs": "scheduler",
         "scheduler_health": "scheduler",
         # Nothing listens on it, and another start may have its eye on it just now: a changed port would end all here.
         "trigger_logs": "scheduler",
     }
     ours = [last[port] for port, holder in holders.items() if holder in living and port in last]
+    of_models = served.remembered(home)
+    ours += [of_models[model] for model in served.models(home) if model in of_models]
     ports = choose_ports(last, ours, free=free)
     return Platform(home, ports, environment(home, ports), places.password(home))
 
@@ -171,15 +184,15 @@ def _clear_wreck(home: Path, say: Say) -> None:
         return
     if living:
         say("Restarting the platform: a part of it had ended")
-    _end(home, STOP_ORDER)
+    _end_to_start_again(home, say)
 
 
 def _stop_stale(platform: Platform, say: Say) -> None:
     """Processes that were started with other settings go."""
     records = processes.recorded(platform.home).values()
-    if any(record.digest != places.digest(platform.env) for record in records if record.name != "serving"):
+    if any(record.digest != places.digest(platform.env) for record in records if record.digest):
         say("Restarting the platform: its settings changed")
-        _end(platform.home, STOP_ORDER)
+        _end_to_start_again(platform.home, say)
 
 
 def _check_own_tracking(platform: Platform) -> None:

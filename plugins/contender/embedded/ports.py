@@ -37,7 +37,7 @@ class Ports:
     Attributes:
         airflow: Airflow's UI and API (`CONTENDER_PORT_AIRFLOW`).
         mlflow: MLflow's UI and API (`CONTENDER_PORT_MLFLOW`).
-        serving: The champion's serving process (`CONTENDER_PORT_SERVING`).
+        serving: The first of the served models' ports (`CONTENDER_PORT_SERVING`).
         execution: The API that Airflow's tasks report to.
         worker_logs: Airflow's log server beside the LocalExecutor.
         trigger_logs: Log server of a triggerer, if one is started by hand.

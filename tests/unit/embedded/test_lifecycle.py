@@ -88,8 +88,8 @@ def test_ready_our_process_listens_is_ours(home: Path) -> None:
 
 def test_platform_that_runs_keeps_its_ports_even_one_that_nothing_listens_on(home: Path) -> None:
     ports = Ports(11, 12, 13, 14, 15, 16, 17)
-    places.remember(home, ports=ports.facts())
-    for name in (*lifecycle.AIRFLOW, "mlflow", "serving"):
+    places.remember(home, ports=ports.facts(), served={"toy": 13})
+    for name in (*lifecycle.AIRFLOW, "mlflow", "serving-toy"):
         processes.start(name, SLEEP, os.environ, home)
     assert lifecycle._platform(home, free=lambda _: False).ports == ports
 
