@@ -81,6 +81,10 @@ $(foreach name,$(NEW_MODEL_ARGUMENTS),$(eval export NEW_MODEL_$(name) = $$(if $$
 new-model: install ## Make a model: NAME=churn FROM=classification DATA=path-or-url LABEL=churned [TIME= ENTITY= …]; asks for what is missing
 	@$(BIN)/python -m contender.scaffold
 
+# MODEL has a default, which is nobody's wish to remove.
+remove-model: install ## Say which files of MODEL would be removed and what stays; YES=1: remove them
+	@$(BIN)/python -m contender.scaffold.remove '$(if $(findstring command,$(origin MODEL)),$(subst ','\'',$(MODEL)))' $(if $(YES),--yes)
+
 upgrade-check: install ## Say what another version of the platform would ask of the specs: TO=git-ref-or-path (default: the one here), FORK=path (default: this checkout); changes nothing
 	@$(BIN)/python -m contender.upgrade $(if $(TO),--to '$(subst ','\'',$(TO))') $(if $(FORK),--root '$(subst ','\'',$(FORK))')
 
@@ -123,5 +127,5 @@ lock: install ## Resolve requirements.in and requirements-dev.in anew into the l
 	@cp requirements-dev.txt requirements.txt && $(RESOLVE) requirements.in -o requirements.txt
 	@$(RESOLVE) requirements-extras.in -o requirements-extras.txt
 
-.PHONY: help install extras demo stop up down logs serve new-model upgrade-check test-model test test-slow test-extras test-all check format bench airflow verify-decisions lock
+.PHONY: help install extras demo stop up down logs serve new-model remove-model upgrade-check test-model test test-slow test-extras test-all check format bench airflow verify-decisions lock
 .PHONY: python

@@ -12,7 +12,7 @@ ContenderError
 │   ├── NoLabels              no row of the window has a label
 │   └── NoValues              an input has no value in any row to fit on
 ├── TableContended            others wrote a table of the lake at every attempt to
-├── ScaffoldRefused           a new model cannot be made of what was given
+├── ScaffoldRefused           a model cannot be made of what was given, or not be removed
 ├── UpgradeRefused            another version of the platform cannot be compared with this one
 ├── TrackingUnreachable       MLflow does not answer
 ├── ModelNotFaithful          no stored form of the model scores as the fitted one does
@@ -124,7 +124,7 @@ class TableContended(ContenderError):
 
 
 class ScaffoldRefused(ContenderError):
-    """A new model cannot be made of what was given; no file was written."""
+    """A new model cannot be made of what was given, or one not be removed; no file was written or removed."""
 
 
 class UpgradeRefused(ContenderError):

@@ -15,9 +15,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from contender.core import schema
+from contender.core.apart import said_apart
 from contender.core.edits import edited
 from contender.core.spec_source import specs_in
-from contender.upgrade.apart import said_apart
 
 LIMIT_SECONDS = 30.0  # what Airflow gives a file by default, `core.dagbag_import_timeout`
 
