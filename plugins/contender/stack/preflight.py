@@ -26,6 +26,9 @@ DATABASE = "postgres-data"
 SOCKET, GID = "CONTENDER_DOCKER_SOCKET", "CONTENDER_DOCKER_GID"
 SCHEDULER_MEMORY = "CONTENDER_SCHEDULER_MEMORY"
 SCHEDULER_ALONE = "1g"  # with tasks on workers
+PARALLELISM, TASKS_PER_DAG = "CONTENDER_PARALLELISM", "CONTENDER_TASKS_PER_DAG"
+CONCURRENCY = "CONTENDER_WORKER_CONCURRENCY"
+SLOTS, WORKER_SLOTS = 4, 2  # the compose file's own defaults
 LOCAL = "unix://"
 
 FreeBytes = Callable[[str], int]
@@ -82,6 +85,7 @@ def preflight(engine: Engine, *, workers: int = 0, free: FreeBytes = free_bytes)
     engine = engine.with_env(**secrets)
     if workers and not values.get(SCHEDULER_MEMORY):
         engine = engine.with_env(**{SCHEDULER_MEMORY: SCHEDULER_ALONE})
+    engine = engine.with_env(**slots(values, workers))
     engine, config = _with_socket(engine, info, host, values)
     check_readable(engine.folder, config)
     notes = [note for note in (_check_disk(engine, info, config, free), _check_port(engine, config)) if note]
@@ -90,6 +94,21 @@ def preflight(engine: Engine, *, workers: int = 0, free: FreeBytes = free_bytes)
     check_checkout(engine)
     _check_data(engine, config, known=not secrets)
     return Ready(engine, config, secrets, tuple(notes))
+
+
+def slots(values: Mapping[str, str], workers: int) -> dict[str, str]:
+    """How many tasks run at once, in all and of one DAG, where the settings do not say: all that the workers take.
+
+    >>> slots({}, workers=4)
+    {'CONTENDER_PARALLELISM': '8', 'CONTENDER_TASKS_PER_DAG': '7'}
+    """
+    in_all = _number(values.get(PARALLELISM), max(SLOTS, workers * _number(values.get(CONCURRENCY), WORKER_SLOTS)))
+    wanted = {PARALLELISM: in_all, TASKS_PER_DAG: max(1, in_all - 1)}  # one model's trials leave another a slot
+    return {name: str(number) for name, number in wanted.items() if not values.get(name)}
+
+
+def _number(text: str | None, otherwise: int) -> int:
+    return int(text) if text and text.isdecimal() else otherwise  # what is no number is Airflow's to refuse
 
 
 def _check_compose(engine: Engine) -> None:

@@ -101,6 +101,26 @@ def test_preflight_workers_need_memory_and_leave_the_scheduler_less(machine: Mac
         preflight(machine.engine(), workers=3, free=plenty)
 
 
+@pytest.mark.parametrize(
+    ("settings", "workers", "expected"),
+    [
+        pytest.param({}, 0, ("4", "3"), id="no-workers"),
+        pytest.param({}, 1, ("4", "3"), id="one-worker"),
+        pytest.param({}, 5, ("10", "9"), id="many-workers"),
+        pytest.param({"CONTENDER_WORKER_CONCURRENCY": "6"}, 2, ("12", "11"), id="large-workers"),
+        pytest.param({"CONTENDER_PARALLELISM": "16"}, 2, ("16", "15"), id="in-all-is-set"),
+        pytest.param({"CONTENDER_TASKS_PER_DAG": "2"}, 5, ("10", "2"), id="of-one-dag-is-set"),
+        pytest.param({"CONTENDER_PARALLELISM": "1"}, 0, ("1", "1"), id="one-slot"),
+    ],
+)
+def test_preflight_slots_are_what_the_workers_take_unless_the_settings_say(
+    machine: Machine, settings: dict[str, str], workers: int, expected: tuple[str, str]
+) -> None:
+    machine.info(MemTotal=64 * 10**9)
+    env = preflight(machine.engine(**settings), workers=workers, free=plenty).engine.env
+    assert (env["CONTENDER_PARALLELISM"], env["CONTENDER_TASKS_PER_DAG"]) == expected
+
+
 @pytest.mark.parametrize(("image", "left", "needed"), [(1, 9, "10 GB to build"), (0, 1, "2 GB")])
 def test_preflight_too_little_disk_is_refused(machine: Machine, image: int, left: int, needed: str) -> None:
     machine.answers["image", "inspect"] = Done(image, "[]")
