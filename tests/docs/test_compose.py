@@ -11,6 +11,7 @@ import pytest
 
 from contender.core.spec import ModelSpec
 from contender.factory import model_dags
+from contender.operators.promote import PromoteRelease
 from contender.stages import train
 from tests.docs.pages import example
 from tests.made_model import environment, made
@@ -50,6 +51,11 @@ def test_validate_and_train_only_ends_in_a_registered_challenger(root: Path, tmp
         [sys.executable, "-W", "ignore", "-c", look], env=env, capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "1"
+
+
+def test_release_without_the_decision_s_evidence_and_verdict_does_not_load() -> None:
+    with pytest.raises(TypeError, match="missing keyword arguments 'evidence', 'verdict'"):
+        PromoteRelease(task_id="release", spec=SMALL, assembled={}, materialised={}, fitted={})
 
 
 def test_ensemble_is_stored_with_the_answers_it_was_fitted_to() -> None:
