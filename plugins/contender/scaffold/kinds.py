@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Literal
 
@@ -38,6 +39,7 @@ class ColumnProfile:
         values: Of a category, most frequent first, where there are at most `CATEGORIES`.
         high_cardinality: Whether there are more.
         identifies: Whether it seems to name what a row is about.
+        named: Whether it does so by its own name, as `customer_id`.
         time_format: How its times are written; empty for ISO 8601.
         disguised: What its texts seem to be, `numbers` or `times` that are not all written as such, or empty.
         personal: Why it looks like personal data, or empty.
@@ -56,6 +58,7 @@ class ColumnProfile:
     values: tuple[str, ...] = ()
     high_cardinality: bool = False
     identifies: bool = False
+    named: bool = False
     time_format: str = ""
     disguised: Literal["", "numbers", "times"] = ""
     personal: str = ""
@@ -82,6 +85,8 @@ def column_profile(column: pd.Series, header: str, *, as_time: bool = False) -> 
     whole = numeric and bool((finite % 1 == 0).all())
     unique = distinct == len(column) and distinct > 1
     kind = _kind(known, distinct, numeric=numeric and len(finite) > 0, time=time_format is not None)
+    may_name = kind in ("category", "text", "number")
+    named = may_name and _names(name, header, distinct, unique=unique)
     category = kind == "category"
     return ColumnProfile(
         name=name,
@@ -95,8 +100,8 @@ def column_profile(column: pd.Series, header: str, *, as_time: bool = False) -> 
         maximum=float(finite.max()) if kind == "number" else None,
         values=tuple(known.astype("string").value_counts().index) if category and distinct <= CATEGORIES else (),
         high_cardinality=category and distinct > CATEGORIES,
-        identifies=kind in ("category", "text", "number")
-        and (_names(name, distinct, unique=unique) or (_counts(finite) if numeric else unique)),
+        identifies=named or (may_name and (_counts(finite, whole=whole) if numeric else unique)),
+        named=named,
         time_format=time_format or "",
         disguised=_disguised(known.astype("string")) if category else "",
         personal="" if kind in ("constant", "empty") else personal(name, known, header),
@@ -149,13 +154,20 @@ def _disguised(texts: pd.Series) -> Literal["", "numbers", "times"]:
     return "times" if len(shown) > FEW_TEXTS and float(times.notna().mean()) >= MOSTLY else ""
 
 
-def _names(name: str, distinct: int, *, unique: bool) -> bool:
+def _names(name: str, header: str, distinct: int, *, unique: bool) -> bool:
     """Whether a column says by its own name that it names something, and has more values than a category."""
-    words = name.split("_")
+    parted = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", header).lower()
+    words = [word for word in re.split(r"[\W_]+", parted) if word] or [name]
     named = (words[-1] in IDENTIFYING and len(words) > 1) or name in ("id", "c_id", "uuid") or words[0] == "unnamed"
     return named and (unique or distinct > CATEGORIES)
 
 
-def _counts(numbers: pd.Series) -> bool:
-    """Whether numbers count something one by one, in whatever order: others that do not repeat are quantities."""
-    return len(numbers) > 1 and bool((numbers.sort_values().diff().dropna() == 1).all())
+def _counts(numbers: pd.Series, *, whole: bool) -> bool:
+    """Whether numbers count something one by one, in whatever order: others that do not repeat are quantities.
+
+    Of rows at equal distances, as a sample has them, a count has equal steps from row to row.
+    """
+    if len(numbers) < 2 or not whole:  # noqa: PLR2004
+        return False
+    steps = numbers.diff().dropna()
+    return bool((numbers.sort_values().diff().dropna() == 1).all() or ((steps == steps.iloc[0]) & (steps != 0)).all())

@@ -7,21 +7,18 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Literal
 
-import numpy as np
 import pandas as pd
 
-from contender.adapters.source_values import as_numbers, as_text, unpadded
+from contender.adapters.source_values import unpadded
 from contender.core.errors import ScaffoldRefused, some
 from contender.core.naming import identifiers
 from contender.core.policy import Task
 from contender.scaffold.kinds import ColumnProfile, column_profile, times_of
+from contender.scaffold.labels import require_a_label, task_of
 from contender.scaffold.suspicion import leaks
 from contender.stages.defaults.tabular import joined_key
 
 FEWEST_ROWS = 20
-CLASSES_AT_MOST = 30  # more distinct whole numbers than this are a quantity
-# As many whole numbers are still classes where a quantity is wished: counts and grades are quantities too.
-FEW_NUMBERS = {"regression": 2, "forecast": 1}
 Problem = Literal["time", "entity", "label"]
 
 
@@ -100,8 +97,10 @@ def profile(
     )
     moments = None if when is None else _times(table[when], columns[names.index(when)])
     require_entities(table, who)
-    found_task, found, shares = task_of(table, target, classes, task, sampled=sampled) if target else ("binary", (), {})
+    found_task, found, shares = "binary", (), {}
     if target:
+        require_a_label(columns[names.index(target)], table[target], task)
+        found_task, found, shares = task_of(table, target, classes, task, sampled=sampled)
         columns = leaks(table, columns, target, found_task, found, moments)
     return Profile(
         rows=len(table), sampled=sampled, total=len(table), columns=columns, label=target, task=found_task,
@@ -196,60 +195,3 @@ def require_entities(table: pd.DataFrame, entity: tuple[str, ...], first_row: in
                 got=f"{int(missing.sum())} of {len(table)} missing, in rows {some(places)}",
                 next_step="take these rows out of the source, or name another column",
             )
-
-
-def task_of(
-    table: pd.DataFrame, label: str, given: Sequence[str], wished: Task | None = None, *, sampled: bool = False
-) -> tuple[Task, tuple[str, ...], dict[str, float]]:
-    """The kind of problem that a label makes, its classes and their shares."""
-    values = table[label].dropna()
-    described = column_profile(values.rename(label), label)
-    texts = as_text(values)
-    counts = texts.value_counts(normalize=True)
-    if values.empty or len(counts) < 2:  # noqa: PLR2004
-        raise ScaffoldRefused(
-            "the label teaches nothing",
-            where=f"LABEL={label}",
-            expected="at least two different values",
-            got="no value at all" if values.empty else f"{counts.index[0]!r} in each of {len(values)} rows",
-            next_step="name another column, or give rows of both kinds"
-            + ("; these are the first rows only: shuffle them if they are sorted by the label" if sampled else ""),
-        )
-    if described.kind == "number" and np.isinf(as_numbers(values)).any():
-        raise ScaffoldRefused(
-            "the label has infinite values", where=f"LABEL={label}", expected="numbers that end",
-            got=f"{int(np.isinf(as_numbers(values)).sum())} of {len(values)} are infinite",
-            next_step="mend these rows, or leave them without a label",
-        )  # fmt: skip
-    shares = {str(name): float(share) for name, share in counts.items()}
-    few = FEW_NUMBERS.get(wished or "", CLASSES_AT_MOST)
-    quantity = described.kind == "number" and (not described.whole or len(counts) > few)
-    if quantity and not given:
-        return "regression", (), {}
-    numeric = pd.to_numeric(texts, errors="coerce")
-    if not given and len(counts) == 2 and set(numeric.dropna()) == {0.0, 1.0} and numeric.notna().all():  # noqa: PLR2004
-        return "binary", (), {str(int(float(name))): share for name, share in shares.items()}
-    if unknown := sorted(set(given) - set(shares)):
-        raise ScaffoldRefused(
-            "the label has none of these classes",
-            where="CLASSES", expected=some(shares, 20), got=some(unknown), next_step="name them as the data do",
-        )  # fmt: skip
-    if not given and len(counts) > CLASSES_AT_MOST:
-        raise ScaffoldRefused(
-            "the label has too many classes",
-            where=f"LABEL={label}", expected=f"at most {CLASSES_AT_MOST}, or a number", got=f"{len(counts)}",
-            next_step="sum the rare ones up, write numbers with a point and no sign, or choose another label",
-        )  # fmt: skip
-    classes = tuple(given) or _ordered(shares)
-    return ("binary" if len(classes) == 2 else "multiclass"), classes, shares  # noqa: PLR2004
-
-
-NEGATIVE = ("no", "false", "n", "f", "0", "negative", "benign", "good", "stayed", "ok", "normal", "none")
-
-
-def _ordered(shares: dict[str, float]) -> tuple[str, ...]:
-    """Of two classes the rarer one last, unless one says no; of several by name."""
-    if len(shares) > 2:  # noqa: PLR2004
-        return tuple(sorted(shares))
-    says_no = [name for name in shares if name.lower() in NEGATIVE]
-    return tuple(sorted(shares, key=lambda name: (name not in says_no, -shares[name], name)))

@@ -13,7 +13,8 @@ import pandas as pd
 from contender.adapters.sources import streamed
 from contender.core.policy import Task
 from contender.core.source import ColumnType, Source
-from contender.scaffold.profile import Profile, require_entities, require_times, task_of
+from contender.scaffold.labels import task_of
+from contender.scaffold.profile import Profile, require_entities, require_times
 
 LABELS = 100_000  # labels that stand for all of them, in their shares
 

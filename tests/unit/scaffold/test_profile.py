@@ -255,7 +255,23 @@ BAD: dict[str, tuple[Any, dict[str, Any], str]] = {
         {"entity": ["Customer ID"]},
         "1 of 400 missing, in rows 5",
     ),
-    "too many classes": (lambda frame: frame, {"label": "story"}, "too many classes"),
+    "too many classes": (
+        lambda frame: frame.assign(story=frame["story"].str[:-1]), {"label": "story"}, "too many classes",
+    ),
+    "label that names rows": (lambda frame: frame, {"label": "Customer ID"}, "400 different values, each of them once"),
+    "label that counts up": (
+        lambda frame: frame.assign(place=frame.index + 7), {"label": "place", "task": "regression"}, "names the rows",
+    ),
+    "label that counts up in a sample": (
+        lambda frame: frame.assign(place=frame.index * 3), {"label": "place", "task": "regression"}, "names the rows",
+    ),
+    "label that counts up but for some": (
+        lambda frame: frame.assign(place=frame.index.where(frame.index < 300)), {"label": "place"}, "names the rows",
+    ),
+    "label of a key that repeats": (
+        lambda frame: frame.assign(ShopID=frame.index % 90), {"label": "ShopID", "task": "regression"},
+        "90 different values, by its name those of a key; next: .*give it another header",
+    ),
     "unknown class": (lambda frame: frame, {"classes": ["no", "maybe"]}, "none of these classes.*maybe"),
 }  # fmt: skip
 
@@ -264,3 +280,19 @@ BAD: dict[str, tuple[Any, dict[str, Any], str]] = {
 def test_profile_of_what_cannot_be_a_model_is_refused_by_name(change: Any, asked: dict[str, Any], said: str) -> None:
     with pytest.raises(ScaffoldRefused, match=said):
         profile(change(customers()), **({"label": "churned"} | asked))
+
+
+@pytest.mark.parametrize(
+    ("header", "values", "wished"),
+    [
+        ("visitors no", np.resize(np.arange(90), ROWS), "regression"),
+        ("key", np.arange(ROWS) / 8, "regression"),
+        ("total", np.arange(ROWS), "forecast"),
+    ],
+    ids=["a number of visitors", "fractions", "a count that is forecast"],
+)
+def test_profile_of_a_label_that_is_a_quantity_in_spite_of_its_looks_is_made(
+    header: str, values: Any, wished: Any
+) -> None:
+    made = profile(customers(**{header: values}), label=header, task=wished)
+    assert made.task == "regression"
