@@ -126,12 +126,13 @@ def _task(asked: Asked, template: ModelSpec, made: Profile) -> Any:
 
 def _mismatch(asked: Asked, made: Profile, expected: str) -> ScaffoldRefused:
     fitting = {"binary": "classification"}.get(made.task, made.task)
+    values = some((f"{name} ({share:.2g} of the rows)" for name, share in made.shares.items()), 6)
     return ScaffoldRefused(
         "the label is of another task than the template",
         where=f"LABEL={asked.label}, FROM={asked.template}",
         expected=expected,
-        got=f"{made.task}" + (f" with {len(made.shares)} values" if made.shares else ""),
-        next_step=f"say FROM={fitting}, or choose another label; where it is written in several ways, mend the data",
+        got=f"{made.task}" + (f" with {len(made.shares)} values: {values}" if made.shares else ""),
+        next_step=f"say FROM={fitting}, or choose another label; where a value is a slip, mend the data",
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -73,6 +73,8 @@ def task_of(
     numeric = pd.to_numeric(texts, errors="coerce")
     if not given and len(counts) == 2 and set(numeric.dropna()) == {0.0, 1.0} and numeric.notna().all():  # noqa: PLR2004
         return "binary", (), {str(int(float(name))): share for name, share in shares.items()}
+    if not given:
+        _require_one_spelling(label, shares)
     if unknown := sorted(set(given) - set(shares)):
         raise ScaffoldRefused(
             "the label has none of these classes",
@@ -86,6 +88,40 @@ def task_of(
         )  # fmt: skip
     classes = tuple(given) or _ordered(shares)
     return ("binary" if len(classes) == 2 else "multiclass"), classes, shares  # noqa: PLR2004
+
+
+def _require_one_spelling(label: str, shares: Mapping[str, float]) -> None:
+    spellings: dict[str, list[str]] = {}
+    for name in sorted(shares):
+        spellings.setdefault(" ".join(name.casefold().split()), []).append(name)
+    if several := [" = ".join(map(repr, names)) for names in spellings.values() if len(names) > 1]:
+        raise ScaffoldRefused(
+            "classes of the label are written in several ways",
+            where=f"LABEL={label}",
+            expected="each class in one spelling",
+            got=some(several),
+            next_step=f"write them alike in the data, in a QUERY by lower(trim({label})); where they are classes of "
+            "their own, name all of them by CLASSES",
+        )
+
+
+def require_within(label: str, given: Sequence[str], counts: Mapping[str, int]) -> None:
+    """Refuse values of the label that are none of the classes that were given: a run would stop at them.
+
+    Args:
+        label: Name of its column.
+        given: The classes; none allows all values.
+        counts: How many rows have each value.
+    """
+    if outside := {name: count for name, count in counts.items() if given and name not in given}:
+        raise ScaffoldRefused(
+            "the label has values that are none of the classes",
+            where=f"LABEL={label}, CLASSES={','.join(given)}",
+            expected=f"{some(given, 20)}, written as in CLASSES, or nothing",
+            got=some(f"{name!r} in {count:,} rows" for name, count in sorted(outside.items(), key=lambda one: -one[1])),
+            next_step="name them in CLASSES too, write them as CLASSES does, or leave these cells empty: rows without "
+            "a label teach nothing and stop nothing",
+        )
 
 
 NEGATIVE = ("no", "false", "n", "f", "0", "negative", "benign", "good", "stayed", "ok", "normal", "none")

@@ -9,12 +9,12 @@ from typing import Literal
 
 import pandas as pd
 
-from contender.adapters.source_values import unpadded
+from contender.adapters.source_values import as_text, unpadded
 from contender.core.errors import ScaffoldRefused, some
 from contender.core.naming import identifiers
 from contender.core.policy import Task
 from contender.scaffold.kinds import ColumnProfile, column_profile, times_of
-from contender.scaffold.labels import require_a_label, task_of
+from contender.scaffold.labels import require_a_label, require_within, task_of
 from contender.scaffold.suspicion import leaks
 from contender.stages.defaults.tabular import joined_key
 
@@ -101,6 +101,8 @@ def profile(
     if target:
         require_a_label(columns[names.index(target)], table[target], task)
         found_task, found, shares = task_of(table, target, classes, task, sampled=sampled)
+        if not sampled:  # else all rows are read for it
+            require_within(target, classes, as_text(table[target].dropna()).value_counts().to_dict())
         columns = leaks(table, columns, target, found_task, found, moments)
     return Profile(
         rows=len(table), sampled=sampled, total=len(table), columns=columns, label=target, task=found_task,

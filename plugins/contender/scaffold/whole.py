@@ -13,7 +13,7 @@ import pandas as pd
 from contender.adapters.sources import streamed
 from contender.core.policy import Task
 from contender.core.source import ColumnType, Source
-from contender.scaffold.labels import task_of
+from contender.scaffold.labels import require_within, task_of
 from contender.scaffold.profile import Profile, require_entities, require_times
 
 LABELS = 100_000  # labels that stand for all of them, in their shares
@@ -43,7 +43,7 @@ def completed(
 
     Raises:
         SourceUnreadable: A row has a value of another type than those of the sample.
-        ScaffoldRefused: A later row has no time or no entity.
+        ScaffoldRefused: A later row has no time or no entity, or a label that is none of the classes given.
     """
     types = _types(made, set(drop))
     if not types:
@@ -69,6 +69,7 @@ def completed(
         series=pd.Series(np.concatenate(series)) if series else None,
         repeats=int(pd.Series(np.concatenate(rows)).duplicated().sum()) if rows else 0,
     )
+    require_within(made.label, classes, labels)
     return _relabelled(found, labels, classes, task) if labels else found
 
 

@@ -272,6 +272,15 @@ BAD: dict[str, tuple[Any, dict[str, Any], str]] = {
         lambda frame: frame.assign(ShopID=frame.index % 90), {"label": "ShopID", "task": "regression"},
         "90 different values, by its name those of a key; next: .*give it another header",
     ),
+    "several spellings": (
+        lambda frame: frame.assign(churned=np.resize(["Yes", "yes", " no", "YES ", "No", "no"], ROWS)), {},
+        r"several ways; where: LABEL=churned; .*got: 'No' = 'no', 'YES' = 'Yes' = 'yes'; next: .*lower\(trim\(churned",
+    ),
+    "values outside of the classes": (
+        lambda frame: frame.assign(churned=frame["churned"].where(frame.index > 2, "maybe")),
+        {"classes": ["no", "yes"]},
+        "none of the classes; where: LABEL=churned, CLASSES=no,yes; .*got: 'maybe' in 3 rows",
+    ),
     "unknown class": (lambda frame: frame, {"classes": ["no", "maybe"]}, "none of these classes.*maybe"),
 }  # fmt: skip
 
@@ -296,3 +305,8 @@ def test_profile_of_a_label_that_is_a_quantity_in_spite_of_its_looks_is_made(
 ) -> None:
     made = profile(customers(**{header: values}), label=header, task=wished)
     assert made.task == "regression"
+
+
+def test_profile_of_classes_that_differ_in_their_capitals_is_made_where_all_are_named() -> None:
+    made = profile(customers(allele=np.resize(["a", "A", "b"], ROWS)), label="allele", classes=("a", "A", "b"))
+    assert made.classes == ("a", "A", "b")

@@ -95,3 +95,14 @@ def test_whole_refuses_a_number_that_is_none_behind_the_sample_unless_it_is_drop
     source = Source(url="rows.csv", format="csv")
     made = profile(sample(source, root=tmp_path, rows=SAMPLED)[0], label="bought", time="At", sampled=True)
     assert completed(made, source, tmp_path, "", drop=["pages"]).total == ROWS
+
+
+def test_whole_refuses_a_label_outside_of_the_classes_given_that_lies_behind_the_sample(tmp_path: Path) -> None:
+    frame = visits()
+    frame.loc[[ROWS - 1, ROWS - 3], "bought"] = "returned"
+    frame.to_csv(tmp_path / "rows.csv", index=False)
+    source, classes = Source(url="rows.csv", format="csv"), ("no", "yes")
+    head = sample(source, root=tmp_path, rows=SAMPLED)[0]
+    made = profile(head, label="bought", time="At", classes=classes, sampled=True)
+    with pytest.raises(ScaffoldRefused, match=r"none of the classes.*got: 'returned' in 2 rows"):
+        completed(made, source, tmp_path, "", classes)
