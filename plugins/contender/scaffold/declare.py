@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from math import ceil, floor
 from typing import Any
 
 from contender.core import schema
@@ -18,7 +19,6 @@ from contender.scaffold.request import UNLABELLED, WITH_TIME_AND_ENTITY, Asked
 from contender.scaffold.schedule import panel_of, times_of
 
 LARGEST = 1e308  # beyond which a sum may be infinite
-SLACK = 0.1  # of the seen width, at each end of a range
 ANY_TASK = "batch_only"
 
 
@@ -86,6 +86,7 @@ def declare(asked: Asked, template: ModelSpec, made: Profile, source: Source, to
     columns = (
         _panel_columns(facts["panel"], view) if forecast else tuple(_column(one, view or "request") for one in inputs)
     )
+    told += _bounds(columns)
     spec = ModelSpec(
         schema_version=schema.VERSION,
         name=asked.name,
@@ -163,19 +164,34 @@ def _table(name: str, made: Profile, source: Source) -> Table:
 def _column(one: ColumnProfile, source: str) -> Column:
     if one.kind != "number":
         return Column(name=one.name, kind="category", source=source)
-    low, high = widened(float(one.minimum or 0.0), float(one.maximum or 0.0))
+    low, high = widened(float(one.minimum or 0.0), float(one.maximum or 0.0), whole=one.whole)
     return Column(name=one.name, source=source, minimum=low, maximum=high)
 
 
-def widened(low: float, high: float) -> tuple[float, float]:
-    """A range with slack, rounded to four digits; what never was negative stays so."""
-    slack = min(high * SLACK - low * SLACK, LARGEST - abs(high), LARGEST - abs(low))
+def widened(low: float, high: float, *, whole: bool = False) -> tuple[float, float]:
+    """A range with as much again at both ends, to four digits or to whole numbers; what never was negative stays so.
+
+    A range that was seen is no law: requests beyond the bounds are refused, so they only keep out what cannot be meant.
+    """
+    slack = min(high / 2 - low / 2, (LARGEST - abs(high)) / 2, (LARGEST - abs(low)) / 2) * 2
     least = 0.0 if low >= 0 and low - slack < 0 else low - slack
-    return min(_rounded(least), low), max(_rounded(high + slack), high)
+    least, most = min(_rounded(least), low), max(_rounded(high + slack), high)
+    return (float(floor(least)), float(ceil(most))) if whole else (least, most)
 
 
 def _rounded(value: float) -> float:
     return float(f"{value:.4g}")
+
+
+def _bounds(columns: tuple[Column, ...]) -> list[str]:
+    """What is to be said of the numbers' bounds."""
+    bounded = [f"{one.name} {one.minimum:g} to {one.maximum:g}" for one in columns if one.minimum is not None]
+    said = (
+        f"bounds: {some(bounded)}; that is the range seen and its width again at both ends, not below 0 where nothing "
+        "was; a request beyond is refused (422), a row set aside; to accept others change minimum and maximum of the "
+        "column in the spec and in its suite, or leave them out"
+    )
+    return [said] if bounded else []
 
 
 def _panel_columns(panel: Any, view: str) -> tuple[Column, ...]:

@@ -70,7 +70,9 @@ def _raw(spec: ModelSpec, inputs: tuple[ColumnProfile, ...], raw: pd.DataFrame, 
 def _input(one: ColumnProfile, column: Column) -> list[Expectation]:
     found = []
     if column.kind == "number":
-        seen = f"{one.minimum:g} to {one.maximum:g} in the data that it was drafted from, and a tenth of slack"
+        seen = (
+            f"{one.minimum:g} to {one.maximum:g} in the data that it was drafted from, and as much again on both sides"
+        )
         found.append(_of(
             "values_to_be_between", one.name, seen, quarantine=True,
             min_value=column.minimum, max_value=column.maximum, mostly=0.95,

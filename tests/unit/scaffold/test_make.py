@@ -21,6 +21,7 @@ from contender.core.interval import Interval
 from contender.core.policy import GatePolicy
 from contender.core.settings import CHECKOUT
 from contender.core.spec import ModelSpec, Shares, Windows
+from contender.scaffold.declare import widened
 from contender.scaffold.make import Made, make
 from contender.scaffold.request import Asked
 from contender.stages import data
@@ -329,3 +330,33 @@ def test_reading_is_told_without_the_address_s_password(root: Path) -> None:
         make(given, root, TODAY, said.append)
     assert said
     assert "s3cret" not in "".join(said)
+
+
+def test_bounds_leave_room_beyond_what_was_seen_and_are_told_with_how_to_change_them(root: Path) -> None:
+    frame = customers(debt=np.linspace(-12.5, 37.5, len(customers())))
+    made = made_of(root, "classification", frame, label="churned")
+    seen = frame["age"].astype(int)
+    age, debt = (next(one for one in made.spec.columns if one.name == name) for name in ("age", "debt"))
+    assert (age.minimum, age.maximum) == (0, 2 * seen.max() - seen.min())
+    assert (debt.minimum, debt.maximum) == (-62.5, 87.5)
+    (told,) = [one for one in made.guesses if one.startswith("bounds: ")]
+    assert "age 0 to" in told
+    text = " ".join(made.files["dags/mine/dag.py"].replace("#", " ").split())
+    assert "change minimum and maximum of the column in the spec and in its suite" in text
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "whole", "bounds"),
+    [
+        (123_456, 345_678, True, (0, 567_900)),
+        (-3, 4, True, (-10, 11)),
+        (0.25, 0.75, False, (0.0, 1.25)),
+        (-0.125, 0.0625, False, (-0.3125, 0.25)),
+        (-1e308, 1e308, False, (-1e308, 1e308)),
+    ],
+    ids=["whole, never negative", "whole", "fractions, never negative", "fractions", "as wide as can be"],
+)
+def test_range_is_widened_by_its_width_within_what_can_be(
+    low: float, high: float, *, whole: bool, bounds: tuple[float, float]
+) -> None:
+    assert widened(low, high, whole=whole) == bounds
