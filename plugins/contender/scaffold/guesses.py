@@ -69,5 +69,11 @@ def _of_columns(made: Profile, inputs: Collection[str]) -> Iterator[str]:
             yield f"{one.header}: {one.distinct} categories, rare ones teach little; DROP={quote(one.header)} omits it"
         if one.time_format and one.name == made.time:
             yield f"{one.header}: times are read as {one.time_format}; change time_format in the spec's source"
+        if one.also_time_format and one.name == made.time:
+            yield (
+                f"{one.header}: all its times fit {one.also_time_format} as well, month and day the other way round; "
+                f"if that is how they are meant, set time_format={one.also_time_format!r} in the spec's source, and "
+                "data_from and data_until with it"
+            )
     if made.sampled:
         yield f"sample: ranges and categories are those of {made.rows:,} rows, spread over all {made.total:,}"

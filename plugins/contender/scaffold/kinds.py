@@ -41,6 +41,7 @@ class ColumnProfile:
         identifies: Whether it seems to name what a row is about.
         named: Whether it does so by its own name, as `customer_id`.
         time_format: How its times are written; empty for ISO 8601.
+        also_time_format: How they may be written as well, month and day the other way round; empty where they cannot.
         disguised: What its texts seem to be, `numbers` or `times` that are not all written as such, or empty.
         personal: Why it looks like personal data, or empty.
         leak: Why it is suspected to tell the label, or empty.
@@ -60,6 +61,7 @@ class ColumnProfile:
     identifies: bool = False
     named: bool = False
     time_format: str = ""
+    also_time_format: str = ""
     disguised: Literal["", "numbers", "times"] = ""
     personal: str = ""
     leak: str = ""
@@ -103,6 +105,7 @@ def column_profile(column: pd.Series, header: str, *, as_time: bool = False) -> 
         identifies=named or (may_name and (_counts(finite, whole=whole) if numeric else unique)),
         named=named,
         time_format=time_format or "",
+        also_time_format=_also_time_format(known, time_format or ""),
         disguised=_disguised(known.astype("string")) if category else "",
         personal="" if kind in ("constant", "empty") else personal(name, known, header),
     )
@@ -140,6 +143,14 @@ def _time_format(known: pd.Series) -> str | None:
     shares = {one: float(as_times(head, one).notna().mean()) for one in TIME_FORMATS}
     best = max(shares, key=lambda one: shares[one])
     return best if shares[best] > 0.9 else None  # noqa: PLR2004
+
+
+def _also_time_format(known: pd.Series, found: str) -> str:
+    """The form with month and day changed over, where all values fit that too."""
+    begin = found[:5]
+    other = {"%d/%m": "%m/%d", "%m/%d": "%d/%m", "%d-%m": "%m-%d", "%d.%m": "%m.%d"}.get(begin, "")
+    other += found[5:] if other else ""
+    return other if other and as_times(known.astype("string"), other).notna().all() else ""
 
 
 def _disguised(texts: pd.Series) -> Literal["", "numbers", "times"]:

@@ -310,3 +310,22 @@ def test_profile_of_a_label_that_is_a_quantity_in_spite_of_its_looks_is_made(
 def test_profile_of_classes_that_differ_in_their_capitals_is_made_where_all_are_named() -> None:
     made = profile(customers(allele=np.resize(["a", "A", "b"], ROWS)), label="allele", classes=("a", "A", "b"))
     assert made.classes == ("a", "A", "b")
+
+
+@pytest.mark.parametrize(
+    ("form", "days", "other"),
+    [
+        ("%d/%m/%Y", 12, "%m/%d/%Y"),
+        ("%d/%m/%Y %H:%M", 12, "%m/%d/%Y %H:%M"),
+        ("%d.%m.%Y", 12, "%m.%d.%Y"),
+        ("%d/%m/%Y", 13, ""),
+        ("%m/%d/%Y", 13, ""),
+        ("%Y-%m-%d", 12, ""),
+    ],
+    ids=["slashes", "and a clock", "points", "a thirteenth day", "a thirteenth day, month first", "ISO 8601"],
+)
+def test_guesses_tell_of_times_whose_month_and_day_could_change_places(form: str, days: int, other: str) -> None:
+    dates = [pd.Timestamp(2013, 1 + number % 12, 1 + number % days).strftime(form) for number in range(ROWS)]
+    said = told(profile(customers(**{"signed up": dates}), label="churned", time="signed up"))
+    assert (f"signed up: all its times fit {other} as well" in said) == bool(other)
+    assert not other or f"set time_format={other!r} in the spec's source" in said
