@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from contender.core.errors import ContenderError
 from contender.core.settings import CHECKOUT
 from contender.scaffold.questions import completed
+from contender.scaffold.refusals import readable
 from contender.scaffold.request import Asked, asked_of, require_possible
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def main() -> int:
         require_possible(asked, CHECKOUT)
         made = _made(asked)
     except ContenderError as error:
-        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        print(readable(error), file=sys.stderr)
         return 1
     except (KeyboardInterrupt, EOFError):
         print("Interrupted: nothing was written", file=sys.stderr)

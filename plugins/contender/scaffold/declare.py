@@ -106,13 +106,12 @@ def declare(asked: Asked, template: ModelSpec, made: Profile, source: Source, to
 
 
 def _title(made: Profile, task: str, name: str) -> str:
-    """The question that the model answers."""
-    label = made.label.replace("_", " ")
-    if not label:
+    """What the model tells, in words that suit a label of any name."""
+    if not made.label:
         return f"Does this row of {name} look odd?"
     if task == "binary":
-        return f"Is {label} {made.classes[-1]}?" if made.classes else f"Is it {label}?"
-    return f"What will {label} be next?" if task == "forecast" else f"What is {label}?"
+        return f"Predicts whether {made.label} is {made.classes[-1] if made.classes else 1}"
+    return f"Predicts the next {made.label} of each series" if task == "forecast" else f"Predicts {made.label}"
 
 
 def _task(asked: Asked, template: ModelSpec, made: Profile) -> Any:

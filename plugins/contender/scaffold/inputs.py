@@ -77,9 +77,15 @@ def _unfit(one: ColumnProfile, *, kept: bool) -> str:
         f"personal data: {one.personal}": bool(one.personal),
         "its texts look like times, of no form that all share: write them alike, or KEEP it as a category":
             one.disguised == "times",
-        "it names the row; KEEP uses it": one.identifies,
+        "it names the row; KEEP uses it": one.identifies and not _repeats(one),
+        f"its name is that of a key, and it has {one.distinct} values; KEEP uses it": one.identifies,
     }  # fmt: skip
     return "" if kept else next((why for why, holds in against.items() if holds), "")
+
+
+def _repeats(one: ColumnProfile) -> bool:
+    """Whether a column that names something names it more than once, so that it cannot be the row."""
+    return one.named and not one.unique
 
 
 def _require_spare(made: Profile, asked: list[str]) -> None:

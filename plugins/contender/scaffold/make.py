@@ -130,9 +130,10 @@ def _files(
     drafted = suites(spec, declared.inputs, raw, examples, seen)
     found = {f"expectations/{name}/{stem}.json": text for stem, text in drafted.items()}
     found[f"tests/models/test_{name}_model.py"] = files.tests_file(spec)
-    of = "anomalies of" if spec.planted else f"{spec.label} of"
+    purpose = "Tells how odd a row looks" if spec.planted else f"Predicts `{spec.label}`"
+    each = "one step at a time" if spec.panel else "one row at a time"
     found[f"dags/{name}/dag.py"] = dag_file(
-        spec, comments_of(said, declared.left_out), purpose=f"Predicts the {of} each row.",
+        spec, comments_of(said, declared.left_out), purpose=f"{purpose}, {each}.",
         inputs=f"{'A query' if asked.query else asked.data}, {len(spec.columns)} inputs.", normal=NORMAL,
     )  # fmt: skip
     found[f"dags/{name}/model.py"] = code

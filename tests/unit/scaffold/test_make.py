@@ -360,3 +360,12 @@ def test_range_is_widened_by_its_width_within_what_can_be(
     low: float, high: float, *, whole: bool, bounds: tuple[float, float]
 ) -> None:
     assert widened(low, high, whole=whole) == bounds
+
+
+def test_title_and_purpose_are_sentences_for_a_label_of_any_name(root: Path) -> None:
+    frame = customers().rename(columns={"churned": "returned"})
+    made = made_of(root, "classification", frame, label="returned")
+    assert made.spec.title == "Predicts whether returned is yes"
+    text = made.files["dags/mine/dag.py"]
+    assert '"""Airflow DAGs of `mine`: Predicts whether returned is yes.' in text
+    assert "**Purpose.** Predicts `returned`, one row at a time." in text

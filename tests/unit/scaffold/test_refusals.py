@@ -11,6 +11,7 @@ import pytest
 from contender.core.errors import ContenderError, ScaffoldRefused, SourceUnreadable
 from contender.scaffold.inputs import usable
 from contender.scaffold.profile import profile
+from contender.scaffold.refusals import readable
 from contender.scaffold.request import Asked, require_possible
 from contender.scaffold.where import source_of
 from tests.unit.scaffold.test_profile import ROWS, customers
@@ -92,6 +93,24 @@ def test_profile_of_infinite_values_gives_finite_bounds_and_refuses_such_a_label
     assert (column.kind, column.minimum, column.maximum) == ("number", 0.0, (ROWS - 1) / 4)
     with pytest.raises(ScaffoldRefused, match=r"infinite values.*1 of 400"):
         profile(customers(spent=spent), label="spent")
+
+
+def test_refusal_is_shown_with_each_fact_on_a_line_of_its_own() -> None:
+    error = ScaffoldRefused("there is none", where="LABEL", expected="a; b", got=3, next_step="say LABEL=x")
+    assert readable(error).splitlines() == [
+        "ScaffoldRefused: there is none",
+        "  where:    LABEL",
+        "  expected: a; b",
+        "  got:      3",
+        "  next:     say LABEL=x",
+    ]
+    assert readable(ScaffoldRefused("alone")) == "ScaffoldRefused: alone"
+
+
+def test_column_that_is_left_out_for_its_name_is_said_to_name_the_row_only_if_it_does() -> None:
+    _, left = usable(profile(customers(shop_id=np.arange(ROWS) % 90), label="churned"))
+    assert left["customer_id"] == "it names the row; KEEP uses it"
+    assert left["shop_id"] == "its name is that of a key, and it has 90 values; KEEP uses it"
 
 
 PLACES: dict[str, tuple[str, type[ContenderError], str]] = {
