@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import keyword
 import re
+import unicodedata
 from collections.abc import Iterable
 
 CHAMPION = "champion"
@@ -59,20 +60,24 @@ RESERVED = frozenset(
     }
 )  # fmt: skip
 LONGEST = 63
+# Letters that Unicode does not take apart into a plain one and its mark.
+LETTERS = str.maketrans({"æ": "ae", "œ": "oe", "ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "ı": "i"})
 
 
 def identifiers(headers: Iterable[str]) -> list[str]:
-    """Column names for the headers of a source, in their order: lower case, words joined by underscores.
+    """Column names for the headers of a source, in their order: lower case, no accents, words joined by underscores.
 
     A name that Python or the platform has taken gets an underscore behind it, one that begins with a digit or is
     empty a `c` before it, and one that another header had first a number.
 
     >>> identifiers(["Mean radius (mm)", "class", "2nd", "x", "X"])
     ['mean_radius_mm', 'class_', 'c_2nd', 'c_x', 'c_x_2']
+    >>> identifiers(["Größe (m²)", "prénom", "Grosse m2"])
+    ['grosse_m2', 'prenom', 'grosse_m2_2']
     """
     found: list[str] = []
     for header in headers:
-        name = re.sub(r"[^a-z0-9]+", "_", str(header).lower()).strip("_")[: LONGEST - 6]
+        name = re.sub(r"[^a-z0-9]+", "_", _plain(str(header))).strip("_")[: LONGEST - 6]
         if len(name) < 2 or not name[0].isalpha():  # noqa: PLR2004  an identifier has two characters or more
             name = f"c_{name}" if name else "column"
         if keyword.iskeyword(name) or name in RESERVED:
@@ -82,3 +87,9 @@ def identifiers(headers: Iterable[str]) -> list[str]:
             unique, number = f"{name}_{number}", number + 1
         found.append(unique)
     return found
+
+
+def _plain(text: str) -> str:
+    """Lower case without accents, `ß` as `ss`; what is no Latin letter stays."""
+    parted = unicodedata.normalize("NFKD", text)
+    return "".join(one for one in parted if not unicodedata.combining(one)).casefold().translate(LETTERS)
