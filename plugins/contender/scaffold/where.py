@@ -46,10 +46,11 @@ def source_of(data: str, root: Path, *, query: str = "", connection: str = "") -
     if query or (scheme and scheme not in FILES):
         return _database(data, query, connection), []
     place, url = _place(data, root)
-    kind = _format(place, data)
+    kind, told = _format(place, data), _outside(url)
     if kind not in ("csv", "jsonl"):
-        return Source(url=url, format=kind, connection=connection or None), []
+        return Source(url=url, format=kind, connection=connection or None), told
     encoding, guessed = _encoding(place, data)
+    guessed += told
     delimiter = _delimiter(place, encoding) if kind == "csv" else ","
     if delimiter != ",":
         guessed.append(f"delimiter: {delimiter!r}; change it in the spec's source")
@@ -84,6 +85,15 @@ def _place(data: str, root: Path) -> tuple[str, str]:
     path = Path(os.path.abspath(os.path.expanduser(data)))  # a link stays what it is
     inside = path.is_relative_to(root)
     return str(path), path.relative_to(root).as_posix() if inside else str(path)
+
+
+def _outside(url: str) -> list[str]:
+    """What is to be known of a path outside of the checkout."""
+    said = (
+        f"data: {url} lies outside of the checkout and is read by this path wherever a task runs: other machines and "
+        "the containers of make up do not have it unless it is put or mounted there"
+    )
+    return [said] if url.startswith("/") else []
 
 
 def _format(place: str, data: str) -> Format:

@@ -4,12 +4,15 @@ from pathlib import Path
 from urllib.parse import quote
 
 import pytest
+import yaml
 from deltalake import write_deltalake
 from pandas import DataFrame
 
-from contender.adapters.sources import sample
+from contender.adapters.sources import read, sample
 from contender.core.errors import ContenderError, ScaffoldRefused, SourceUnreadable
+from contender.core.settings import CHECKOUT
 from contender.core.source import Source
+from contender.scaffold.profile import profile
 from contender.scaffold.where import source_of
 
 DELIMITED = {
@@ -90,3 +93,36 @@ UNREADABLE = {
 def test_place_that_is_none_is_refused(tmp_path: Path, data: str, said: str) -> None:
     with pytest.raises(ContenderError, match=said):
         source_of(data, tmp_path)
+
+
+def test_path_outside_of_the_checkout_is_told_and_one_inside_is_not(tmp_path: Path) -> None:
+    for folder in ("checkout", "elsewhere"):
+        (tmp_path / folder).mkdir()
+        DataFrame({"aa": [1], "bb": [2]}).to_csv(tmp_path / folder / "rows.csv", index=False)
+        DataFrame({"aa": [1], "bb": [2]}).to_parquet(tmp_path / folder / "rows.parquet")
+    for name in ("rows.csv", "rows.parquet"):
+        source, told = source_of(str(tmp_path / "checkout" / name), tmp_path / "checkout")
+        assert (source.url, told) == (name, [])
+        source, (said,) = source_of(str(tmp_path / "elsewhere" / name), tmp_path / "checkout")
+        assert source.url == str(tmp_path / "elsewhere" / name)
+        assert said.startswith(f"data: {source.url} lies outside of the checkout")
+
+
+def test_containers_see_of_the_checkout_what_the_page_says() -> None:
+    mounted = yaml.safe_load((CHECKOUT / "docker-compose.yml").read_text())["x-task-code"]
+    places = {one["source"] for one in mounted if one["type"] == "bind" and not one["source"].startswith("./.")}
+    page = (CHECKOUT / "docs" / "new-model.md").read_text()
+    folders = {place.removeprefix("./") for place in places if (CHECKOUT / place).is_dir()} - {"docker/serving"}
+    assert folders == {"dags", "plugins", "feature_repo", "expectations"}
+    assert "only `dags/`, `plugins/`, `feature_repo/` and `expectations/`" in page
+
+
+@pytest.mark.parametrize("word", ["NA", "N/A", "NaN", "null", "NULL", "None", ""])
+def test_cells_without_a_value_are_missing_for_the_profile_as_for_a_run(tmp_path: Path, word: str) -> None:
+    frame = DataFrame({"plan": [word, "plus"] * 20, "age": [word, "7"] * 20, "left": ["no", "yes", "no", "no"] * 10})
+    frame.to_csv(tmp_path / "rows.csv", index=False)
+    source = Source(url="rows.csv", format="csv")
+    seen = profile(sample(source, root=tmp_path)[0], label="left")
+    run = read(source, {"plan": "string", "age": "float64"}, root=tmp_path)
+    assert seen.column("plan").missing == run["plan"].isna().mean() == 0.5
+    assert seen.column("age").missing == run["age"].isna().mean() == 0.5
