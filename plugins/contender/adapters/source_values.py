@@ -47,7 +47,9 @@ def converted(column: pd.Series, kind: ColumnType, source: Source, first_row: in
 def _as(column: pd.Series, kind: ColumnType, source: Source) -> pd.Series:
     if kind == "string":
         return as_text(column)
-    return as_times(column, source.time_format, source.time_zone) if kind == "timestamp" else as_numbers(column)
+    if kind == "timestamp":
+        return as_times(column, source.time_format, source.time_zone)
+    return as_numbers(column, source.decimal)
 
 
 def as_text(column: pd.Series) -> pd.Series:
@@ -69,13 +71,24 @@ def unpadded(column: pd.Series) -> pd.Series:
     return stripped.mask(stripped == "")
 
 
-def as_numbers(column: pd.Series) -> pd.Series:
-    """Values as float64, truth values as 0 and 1; what is neither is missing."""
+def as_numbers(column: pd.Series, decimal: str = ".") -> pd.Series:
+    """Values as float64, truth values as 0 and 1; what is neither, or has another decimal sign, is missing."""
     if pd.api.types.is_numeric_dtype(column):
         return column.astype("float64")
     texts = column.astype("string").str.strip()
+    if decimal != ".":
+        texts = texts.mask(texts.str.contains(".", regex=False, na=False)).str.replace(decimal, ".", regex=False)
     numbers = pd.to_numeric(texts, errors="coerce").astype("float64")
     return numbers.fillna(texts.str.lower().map(TRUTH).astype("float64"))
+
+
+def pointed(frame: pd.DataFrame, decimal: str) -> pd.DataFrame:
+    """The same rows, with a point in the columns whose values are all numbers of another decimal sign."""
+    if decimal == ".":
+        return frame
+    texts = {name: unpadded(frame[name]) for name in frame.columns if not pd.api.types.is_numeric_dtype(frame[name])}
+    numbers = [name for name, column in texts.items() if as_numbers(column.dropna(), decimal).notna().all()]
+    return frame.assign(**{name: texts[name].str.replace(decimal, ".", regex=False) for name in numbers})
 
 
 def as_times(column: pd.Series, time_format: str = "", time_zone: str = "UTC") -> pd.Series:
@@ -107,4 +120,5 @@ def _zoned(times: pd.Series, zone: str) -> pd.Series:
 def _expected(kind: ColumnType, source: Source) -> str:
     if kind == "timestamp":
         return f"times written as {source.time_format or 'ISO 8601'}, in {source.time_zone} where they name no zone"
-    return {"int64": "whole numbers, none missing", "float64": "numbers", "string": "text"}[kind]
+    comma = "" if source.decimal == "." else f" with {source.decimal!r} before the fraction"
+    return {"int64": "whole numbers, none missing", "float64": f"numbers{comma}", "string": "text"}[kind]

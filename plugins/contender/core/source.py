@@ -29,6 +29,7 @@ class Source(Declared):
         query: For `sql`, what to select.
         connection: Airflow connection whose URI takes the place of `url` when a task reads it.
         delimiter, encoding: Of a CSV file.
+        decimal: What parts the fraction of its numbers; with a comma, one that is written with a point is none.
         time_format: How times are written, as in `strptime`; empty for ISO 8601.
         time_zone: Zone of times that name none.
         row_number: Whether the rows are numbered, from 0, in the column `row`: for rows that have no key of their own.
@@ -41,6 +42,7 @@ class Source(Declared):
     connection: Identifier | None = None
     delimiter: str = Field(default=",", min_length=1, max_length=1)
     encoding: str = "utf-8"
+    decimal: Literal[".", ","] = "."
     time_format: str = ""
     time_zone: str = "UTC"
     row_number: bool = False

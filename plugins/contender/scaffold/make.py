@@ -16,6 +16,7 @@ import pandas as pd
 from contender.adapters.expectations import load_suite, validate
 from contender.adapters.expectations_suite import ROW_COUNTS
 from contender.adapters.source_address import shown
+from contender.adapters.source_values import pointed
 from contender.adapters.sources import spread
 from contender.core.errors import ContenderError, ScaffoldRefused, some
 from contender.core.interval import Interval
@@ -82,8 +83,8 @@ def make(asked: Asked, root: Path, today: datetime, say: Say) -> Made:
     say(f"Looking at {len(frame):,} rows of {len(frame.columns)} columns{of}")
     task = None if asked.template == ANY_TASK else template.task
     seen = profile(
-        frame, label=asked.label, time=asked.time or None, entity=asked.entity, classes=asked.classes,
-        task=task, sampled=sampled,
+        pointed(frame, source.decimal), label=asked.label, time=asked.time or None, entity=asked.entity,
+        classes=asked.classes, task=task, sampled=sampled,
     )  # fmt: skip
     if sampled:
         say("Reading time, entity, label and numbers of all rows")

@@ -97,12 +97,8 @@ def profile(
     )
     moments = None if when is None else _times(table[when], columns[names.index(when)])
     require_entities(table, who)
-    found_task, found, shares = "binary", (), {}
+    found_task, found, shares = _task(table, columns, target, classes, task, sampled=sampled)
     if target:
-        require_a_label(columns[names.index(target)], table[target], task)
-        found_task, found, shares = task_of(table, target, classes, task, sampled=sampled)
-        if not sampled:  # else all rows are read for it
-            require_within(target, classes, as_text(table[target].dropna()).value_counts().to_dict())
         columns = leaks(table, columns, target, found_task, found, moments)
     return Profile(
         rows=len(table), sampled=sampled, total=len(table), columns=columns, label=target, task=found_task,
@@ -110,6 +106,26 @@ def profile(
         series=joined_key(table, list(who)) if who else None,
         repeats=int(table.duplicated([*who, *([when] if when else [])]).sum()) if who else 0,
     )  # fmt: skip
+
+
+def _task(
+    table: pd.DataFrame,
+    columns: tuple[ColumnProfile, ...],
+    label: str,
+    classes: Sequence[str],
+    wished: Task | None,
+    *,
+    sampled: bool,
+) -> tuple[Task, tuple[str, ...], dict[str, float]]:
+    """The kind of problem, its classes and their shares; see `task_of`."""
+    if not label:
+        return "binary", (), {}
+    require_a_label(next(one for one in columns if one.name == label), table[label], wished)
+    found = task_of(table, label, classes, wished, sampled=sampled)
+    if not sampled:  # else all rows are read for it
+        counts = as_text(table[label].dropna()).value_counts()
+        require_within(label, classes, {str(name): int(count) for name, count in counts.items()})
+    return found
 
 
 def _require_a_table(frame: pd.DataFrame, headers: list[str]) -> None:

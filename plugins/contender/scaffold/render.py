@@ -17,8 +17,8 @@ INDENT = "    "
 # Before which field of the spec a guess stands that begins with this word; any other stands before the columns.
 FIELD_OF = {
     "task": "label", "imbalance": "label", "time": "windows", "schedule": "windows", "panel": "panel",
-    "entity": "tables", "data": "tables", "encoding": "tables", "delimiter": "tables", "sample": "columns",
-    "data_from": "data_from", "data_until": "data_until",
+    "entity": "tables", "data": "tables", "encoding": "tables", "delimiter": "tables", "decimal": "tables",
+    "sample": "columns", "data_from": "data_from", "data_until": "data_until",
 }  # fmt: skip
 
 DOC = '''"""Airflow DAGs of `{name}`: {title}

@@ -5,8 +5,11 @@ from __future__ import annotations
 import codecs
 import csv
 import os
-from itertools import islice
+import re
+from collections.abc import Iterable, Iterator
+from itertools import islice, zip_longest
 from pathlib import Path
+from typing import Literal
 
 import fsspec
 
@@ -20,6 +23,8 @@ SUFFIXES: dict[str, Format] = {
     ".ndjson": "jsonl",
 }  # fmt: skip
 HEAD_LINES = 20
+LOOKED_AT = 1000  # rows that tell the decimal sign
+UNKNOWN = ("", "na", "n/a", "nan", "null", "none")  # cells that have no value, in whatever capitals
 BOMS = {
     codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF32_LE: "utf-32", codecs.BOM_UTF32_BE: "utf-32",
     codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16",
@@ -54,7 +59,13 @@ def source_of(data: str, root: Path, *, query: str = "", connection: str = "") -
     delimiter = _delimiter(place, encoding) if kind == "csv" else ","
     if delimiter != ",":
         guessed.append(f"delimiter: {delimiter!r}; change it in the spec's source")
-    return Source(url=url, format=kind, delimiter=delimiter, encoding=encoding, connection=connection or None), guessed
+    decimal = _decimal(place, encoding, delimiter) if kind == "csv" and delimiter != "," else "."
+    if decimal != ".":
+        guessed.append("decimal: numbers are read with a decimal comma, 3,14; change it in the spec's source")
+    source = Source(
+        url=url, format=kind, delimiter=delimiter, encoding=encoding, decimal=decimal, connection=connection or None
+    )
+    return source, guessed
 
 
 def _database(data: str, query: str, connection: str) -> Source:
@@ -176,3 +187,24 @@ def _width(lines: list[str], delimiter: str) -> int:
     except csv.Error:  # a field longer than any is
         return 0
     return found.pop() if len(found) == 1 else 0
+
+
+def _decimal(place: str, encoding: str, delimiter: str) -> Literal[".", ","]:
+    """A comma where numbers of some column have one, not only before three digits, and those of none have a point."""
+    with fsspec.open(place, "rt", encoding=encoding, errors="replace", newline="") as file:
+        try:
+            rows = list(islice(csv.reader(file, delimiter=delimiter), 1, LOOKED_AT))
+        except csv.Error:  # a field longer than any is
+            return "."
+    found = {sign for column in zip_longest(*rows, fillvalue="") for sign in _signs(column)}
+    return "," if found == {","} else "."
+
+
+def _signs(column: Iterable[str]) -> Iterator[str]:
+    """The decimal signs that make all values of a column numbers, some of which have one."""
+    texts = [text for one in column if (text := one.strip()).lower() not in UNKNOWN]
+    for sign in ",.":
+        numbers = [re.fullmatch(rf"[+-]?\d+(?:[{sign}](\d+))?", text) for text in texts]
+        fractions = {len(number[1]) for number in numbers if number and number[1]}
+        if all(numbers) and fractions and (sign == "." or fractions != {3}):  # else it may part thousands
+            yield sign

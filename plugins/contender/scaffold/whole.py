@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from contender.adapters.source_values import pointed
 from contender.adapters.sources import streamed
 from contender.core.policy import Task
 from contender.core.source import ColumnType, Source
@@ -60,7 +61,8 @@ def completed(
             series.append(_hashed(part[list(made.entity)]))
             rows.append(_hashed(part[[*made.entity, *([made.time] if made.time else [])]]))
         if _named(made):
-            labels.update(str(name) for name in part[made.label].dropna().str.strip())
+            named = pointed(part[[made.label]].dropna(), source.decimal)[made.label]
+            labels.update(str(name) for name in named.str.strip())
         total += len(part)
     found = replace(
         made,

@@ -369,3 +369,17 @@ def test_title_and_purpose_are_sentences_for_a_label_of_any_name(root: Path) -> 
     text = made.files["dags/mine/dag.py"]
     assert '"""Airflow DAGs of `mine`: Predicts whether returned is yes.' in text
     assert "**Purpose.** Predicts `returned`, one row at a time." in text
+
+
+def test_numbers_with_a_decimal_comma_are_inputs_and_labels_as_those_with_a_point(root: Path) -> None:
+    frame = signals()
+    frame = frame.assign(price=frame["size"] * 3 + frame["weight"]).drop(columns="at")
+    frame.to_csv(root / "data" / "rows.csv", index=False, sep=";", decimal=",")
+    asked = Asked(name="mine", template="regression", data=str(root / "data" / "rows.csv"), label="price")
+    made = make(asked, root, TODAY, lambda _: None)
+    source = made.spec.tables[0].source
+    assert source is not None
+    assert (source.delimiter, source.decimal) == (";", ",")
+    assert {column.kind for column in made.spec.columns} == {"number"}
+    assert [one for one in made.guesses if one.startswith("decimal: ")]
+    assert declared(root) == made.spec

@@ -126,3 +126,34 @@ def test_cells_without_a_value_are_missing_for_the_profile_as_for_a_run(tmp_path
     run = read(source, {"plan": "string", "age": "float64"}, root=tmp_path)
     assert seen.column("plan").missing == run["plan"].isna().mean() == 0.5
     assert seen.column("age").missing == run["age"].isna().mean() == 0.5
+
+
+DECIMALS = {
+    "commas": ("id;price\n1;2,5\n2;\n3;NA\n4;-1\n", ","),
+    "commas behind tabs": ("id\tprice\n1\t2,5\n", ","),
+    "points": ("id;price\n1;2.5\n", "."),
+    "both": ("id;price;size\n1;2,5;1.5\n", "."),
+    "commas that may part thousands": ("id;price\n1;2,500\n2;12,000\n", "."),
+    "commas in a list": ("id;tags\n1;2,5\n2;a,b\n", "."),
+    "whole numbers": ("id;price\n1;2\n", "."),
+    "commas that part fields": ('id,price\n1,"2,5"\n', "."),
+}
+
+
+@pytest.mark.parametrize(("text", "sign"), DECIMALS.values(), ids=DECIMALS.keys())
+def test_decimal_sign_is_a_comma_where_no_column_speaks_against_it(tmp_path: Path, text: str, sign: str) -> None:
+    (tmp_path / "rows.csv").write_text(text)
+    source, told = source_of(str(tmp_path / "rows.csv"), tmp_path)
+    assert source.decimal == sign
+    assert [one for one in told if one.startswith("decimal: ")] == told[1:] * (sign == ",")
+
+
+def test_numbers_with_a_decimal_comma_are_read_and_those_with_a_point_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_text("id;price\n1;2,5\n2; \n3;-1\n")
+    source = source_of(str(tmp_path / "rows.csv"), tmp_path)[0]
+    assert read(source, {"price": "float64"}, root=tmp_path)["price"].tolist()[::2] == [2.5, -1.0]
+    (tmp_path / "rows.csv").write_text("id;price\n1;2,5\n2;1.234\n")
+    with pytest.raises(
+        SourceUnreadable, match=r"expected: numbers with ',' before the fraction; got: '1\.234' in row 1"
+    ):
+        read(source, {"price": "float64"}, root=tmp_path)
