@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from typing import Literal
 
 import pandas as pd
 
@@ -19,7 +18,6 @@ from contender.scaffold.suspicion import leaks
 from contender.stages.defaults.tabular import joined_key
 
 FEWEST_ROWS = 20
-Problem = Literal["time", "entity", "label"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,10 +86,10 @@ def profile(
     names = identifiers(headers)
     table = pd.DataFrame({name: unpadded(frame[header]) for header, name in zip(frame.columns, names, strict=True)})
     known = dict(zip(headers, names, strict=True))
-    target = _found(label, known, "label") if label else ""
-    when = _found(time, known, "time") if time else None
-    who = tuple(_found(one, known, "entity") for one in entity)
-    _require_different(target, when, who)
+    target = found_column(label, known, "LABEL") if label else ""
+    when = found_column(time, known, "TIME") if time else None
+    who = tuple(found_column(one, known, "ENTITY") for one in entity)
+    require_different(target, when, *who)
     columns = tuple(
         column_profile(table[name], header, as_time=name == when) for header, name in zip(headers, names, strict=True)
     )
@@ -147,8 +145,17 @@ def _require_a_table(frame: pd.DataFrame, headers: list[str]) -> None:
         )
 
 
-def _found(asked: str, known: dict[str, str], what: Problem) -> str:
-    """The name of a column that was asked for by header or name."""
+def found_column(asked: str, known: Mapping[str, str], what: str) -> str:
+    """The name of a column that was asked for by header or name.
+
+    Args:
+        asked: The header or name.
+        known: Names by header.
+        what: The argument that asks for it.
+
+    Raises:
+        ScaffoldRefused: There is none.
+    """
     if asked in known:
         return known[asked]
     if asked in known.values():
@@ -156,15 +163,16 @@ def _found(asked: str, known: dict[str, str], what: Problem) -> str:
     close = get_close_matches(asked, [*known, *known.values()], n=1)
     raise ScaffoldRefused(
         f"there is no column {asked!r}" + (f"; did you mean {close[0]!r}?" if close else ""),
-        where=what.upper(),
+        where=what,
         expected=f"one of {some(known, 20)}",
         got=asked,
-        next_step=f"say {what.upper()}=<column>",
+        next_step=f"say {what}=<column>",
     )
 
 
-def _require_different(label: str, time: str | None, entity: tuple[str, ...]) -> None:
-    named = [name for name in (label, time, *entity) if name]
+def require_different(*columns: str | None) -> None:
+    """Refuse a column that is two of label, time and entity."""
+    named = [name for name in columns if name]
     if twice := sorted({name for name in named if named.count(name) > 1}):
         raise ScaffoldRefused(
             "a column is asked to be two things",

@@ -56,17 +56,19 @@ class Asked:
 
 def asked_of(given: Mapping[str, str]) -> Asked:
     """The request that some variables make; lists are separated by commas."""
-
-    def listed(name: str) -> tuple[str, ...]:
-        return tuple(part.strip() for part in given.get(name, "").split(",") if part.strip())
-
+    said = {name: value.strip() for name, value in given.items()}
+    lists = {name: listed(said.get(name, "")) for name in ("ENTITY", "DROP", "KEEP", "CLASSES")}
     return Asked(
-        name=given["NAME"].strip(), template=given["FROM"].strip(), data=given["DATA"].strip(),
-        label=given.get("LABEL", "").strip(), time=given.get("TIME", "").strip(), entity=listed("ENTITY"),
-        query=given.get("QUERY", "").strip(), connection=given.get("CONNECTION", "").strip(), drop=listed("DROP"),
-        keep=listed("KEEP"), classes=listed("CLASSES"), title=given.get("TITLE", "").strip(),
-        owner=given.get("OWNER", "").strip(),
+        name=said["NAME"], template=said["FROM"], data=said["DATA"], label=said.get("LABEL", ""),
+        time=said.get("TIME", ""), entity=lists["ENTITY"], query=said.get("QUERY", ""),
+        connection=said.get("CONNECTION", ""), drop=lists["DROP"], keep=lists["KEEP"], classes=lists["CLASSES"],
+        title=said.get("TITLE", ""), owner=said.get("OWNER", ""),
     )  # fmt: skip
+
+
+def listed(text: str) -> tuple[str, ...]:
+    """The parts of a list that is separated by commas."""
+    return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
 def templates(root: Path) -> list[str]:
@@ -89,14 +91,8 @@ def require_possible(asked: Asked, root: Path) -> None:
         ScaffoldRefused: The name is none, is taken or shadows a package; there is no such template; arguments do not
             fit it; or a folder may not be written to.
     """
-    _require_name(asked, root)
-    known = templates(root)
-    if asked.template not in known:
-        close = get_close_matches(asked.template, known, n=1)
-        raise _refused(
-            "there is no such template" + (f"; did you mean {close[0]!r}?" if close else ""),
-            "FROM", some(known, 20), asked.template, "say FROM=<one of these>",
-        )  # fmt: skip
+    require_name(asked.name, root, entity=bool(asked.entity))
+    require_template(asked.template, root)
     if asked.template == WITH_TIME_AND_ENTITY and not (asked.time and asked.entity):
         got = f"TIME={asked.time or '(none)'}, ENTITY={some(asked.entity) or '(none)'}"
         raise _refused(
@@ -147,8 +143,19 @@ def _require_fitting_columns(asked: Asked) -> None:
         )  # fmt: skip
 
 
-def _require_name(asked: Asked, root: Path) -> None:
-    name = asked.name
+def require_template(template: str, root: Path) -> None:
+    """Refuse what is none of the templates."""
+    known = templates(root)
+    if template not in known:
+        close = get_close_matches(template, known, n=1)
+        raise _refused(
+            "there is no such template" + (f"; did you mean {close[0]!r}?" if close else ""),
+            "FROM", some(known, 20), template, "say FROM=<one of these>",
+        )  # fmt: skip
+
+
+def require_name(name: str, root: Path, *, entity: bool) -> None:
+    """Refuse a name that a model cannot have; one with an entity has a feature view of that name too."""
     if not re.fullmatch(NAME, name) or keyword.iskeyword(name) or name == "templates":
         raise _refused(
             "the name cannot be a model's", "NAME",
@@ -166,7 +173,7 @@ def _require_name(asked: Asked, root: Path) -> None:
             "the name is one of the platform's own", "NAME", f"none of {some(SUITES)}, no end like "
             f"{some(OF_THE_PLATFORM)}", name, f"choose another, e.g. NAME={name}_model",
         )  # fmt: skip
-    tables = {name, f"{name}_features", f"{name}_history"} if asked.entity else {name}
+    tables = {name, f"{name}_features", f"{name}_history"} if entity else {name}
     if others := [path for path in sorted((root / "expectations").glob("*/*.json")) if path.stem in tables]:
         shared = some(f"{path.stem} of {path.parent.name}" for path in others)
         raise _refused(
