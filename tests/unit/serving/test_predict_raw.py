@@ -1,11 +1,15 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+
+from tests.docs.pages import example
 
 GOOD: dict[str, Any] = {
     "origin": "JFK",
@@ -125,3 +129,15 @@ def test_predict_raw_too_many_rows_is_refused(raw_client: httpx.Client) -> None:
     assert response.status_code == 422
     assert "1 to 1000" in response.json()["error"]["expected"]
     assert "1001" in response.json()["error"]["got"]
+
+
+def test_predict_raw_is_asked_as_the_page_says(raw_client: httpx.Client, tmp_path: Path) -> None:
+    (tmp_path / "dags" / "my_model").mkdir(parents=True)
+    (tmp_path / "dags" / "my_model" / "example_request.json").write_text(json.dumps(GOOD, indent=2))
+    command = example("docs/new-model.md", "ask-raw")
+    asked = command.replace("http://127.0.0.1:8500", str(raw_client.base_url).rstrip("/"))
+    assert asked != command
+    env = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
+    done = subprocess.run(["bash", "-euc", asked], cwd=tmp_path, env=env, capture_output=True, check=True)
+    (prediction,) = json.loads(done.stdout)["predictions"]
+    assert 0 <= prediction <= 1
