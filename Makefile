@@ -76,7 +76,7 @@ serve: install ## Serve MODEL's champion on PORT (default: a free one), without 
 
 # Handed on by the environment, for they may hold spaces, quotes and dollar signs; taken from make's command line alone,
 # for names as common as these may stand in anybody's environment.
-NEW_MODEL_ARGUMENTS := NAME FROM DATA LABEL TIME ENTITY QUERY CONNECTION DROP KEEP CLASSES TITLE OWNER
+NEW_MODEL_ARGUMENTS := NAME FROM DATA LABEL TIME ENTITY QUERY CONNECTION DROP KEEP CLASSES LABEL_DELAY TITLE OWNER
 $(foreach name,$(NEW_MODEL_ARGUMENTS),$(eval export NEW_MODEL_$(name) = $$(if $$(findstring command,$$(origin $(name))),$$(value $(name)))))
 new-model: install ## Make a model: NAME=churn FROM=classification DATA=path-or-url LABEL=churned [TIME= ENTITY= …]; asks for what is missing
 	@$(BIN)/python -m contender.scaffold

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from contender.scaffold.make import Made
 
 ARGUMENTS = (
-    "NAME", "FROM", "DATA", "LABEL", "TIME", "ENTITY", "QUERY", "CONNECTION", "DROP", "KEEP", "CLASSES", "TITLE",
-    "OWNER",
+    "NAME", "FROM", "DATA", "LABEL", "TIME", "ENTITY", "QUERY", "CONNECTION", "DROP", "KEEP", "CLASSES",
+    "LABEL_DELAY", "TITLE", "OWNER",
 )  # fmt: skip
 PREFIX = "NEW_MODEL_"
 INTERRUPTED = 130

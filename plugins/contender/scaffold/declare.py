@@ -74,13 +74,13 @@ def declare(asked: Asked, template: ModelSpec, made: Profile, source: Source, to
     if made.times is None:
         facts |= _timeless(today, template)
     else:
-        found = times_of(made.times, facts.get("panel"))
+        found = times_of(made.times, facts.get("panel"), asked.label_delay)
         told += found.guesses
         tuning = {**template.tuning.model_dump(), "validation_days": found.validation_days}
         tuning["folds"] = template.tuning.folds if forecast else 1
         facts |= {
             "schedule": found.schedule, "data_from": found.data_from, "data_until": found.data_until,
-            "windows": found.windows, "tuning": Tuning(**tuning),
+            "windows": found.windows, "label_delay_hours": 24 * asked.label_delay, "tuning": Tuning(**tuning),
             "gate": GatePolicy(**{**_set(template.gate), "cluster": "day"}),
         }  # fmt: skip
     columns = (

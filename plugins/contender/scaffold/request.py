@@ -22,6 +22,7 @@ WITH_TIME_AND_ENTITY = "forecasting"
 SUITES = ("training_set", "scoring_set", "predictions")  # of every model, beside those of its tables
 OF_THE_PLATFORM = tuple(table("") for table in (quarantine_table, training_table, predictions_table))
 FEWEST_CLASSES = 2
+LONGEST_DELAY_DAYS = 366
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +37,7 @@ class Asked:
         query, connection: Of a database.
         drop, keep: Columns to leave out, and to use although something speaks against them.
         classes: The label's classes, the predicted one of two last.
+        label_delay: How many days after a row its label is known.
         title, owner: For people.
     """
 
@@ -50,25 +52,39 @@ class Asked:
     drop: tuple[str, ...] = ()
     keep: tuple[str, ...] = ()
     classes: tuple[str, ...] = ()
+    label_delay: int = 0
     title: str = ""
     owner: str = ""
 
 
 def asked_of(given: Mapping[str, str]) -> Asked:
-    """The request that some variables make; lists are separated by commas."""
+    """The request that some variables make; lists are separated by commas.
+
+    Raises:
+        ScaffoldRefused: A number is none.
+    """
     said = {name: value.strip() for name, value in given.items()}
     lists = {name: listed(said.get(name, "")) for name in ("ENTITY", "DROP", "KEEP", "CLASSES")}
     return Asked(
         name=said["NAME"], template=said["FROM"], data=said["DATA"], label=said.get("LABEL", ""),
         time=said.get("TIME", ""), entity=lists["ENTITY"], query=said.get("QUERY", ""),
         connection=said.get("CONNECTION", ""), drop=lists["DROP"], keep=lists["KEEP"], classes=lists["CLASSES"],
-        title=said.get("TITLE", ""), owner=said.get("OWNER", ""),
+        label_delay=_days(said.get("LABEL_DELAY", "")), title=said.get("TITLE", ""), owner=said.get("OWNER", ""),
     )  # fmt: skip
 
 
 def listed(text: str) -> tuple[str, ...]:
     """The parts of a list that is separated by commas."""
     return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def _days(text: str) -> int:
+    if text and not (text.isdecimal() and int(text) <= LONGEST_DELAY_DAYS):
+        raise _refused(
+            "the label's delay is no number of days", "LABEL_DELAY", f"a whole number from 0 to {LONGEST_DELAY_DAYS}",
+            text, "say after how many days the label of a row is known, e.g. LABEL_DELAY=30",
+        )  # fmt: skip
+    return int(text or 0)
 
 
 def templates(root: Path) -> list[str]:
@@ -130,6 +146,13 @@ def _require_fitting_columns(asked: Asked) -> None:
         raise _refused(
             "the template has no classes", "CLASSES", f"none for FROM={asked.template}", some(asked.classes),
             "leave them out, or say FROM=classification or FROM=multiclass",
+        )  # fmt: skip
+    if asked.label_delay and (not asked.time or asked.template in (WITH_TIME_AND_ENTITY, UNLABELLED)):
+        raise _refused(
+            "nothing is known late here", "LABEL_DELAY", "0, but for labels that are known some time after a row",
+            f"LABEL_DELAY={asked.label_delay}, FROM={asked.template}, TIME={asked.time or '(none)'}",
+            "say TIME=<column>, or leave LABEL_DELAY out: a forecast's label is known when its step ends, and an "
+            "anomaly has none",
         )  # fmt: skip
     if asked.classes and len(set(asked.classes)) < max(len(asked.classes), FEWEST_CLASSES):
         raise _refused(

@@ -40,8 +40,13 @@ class Times:
     guesses: tuple[str, ...]
 
 
-def times_of(times: pd.Series, panel: Panel | None) -> Times:
+def times_of(times: pd.Series, panel: Panel | None, label_delay: int = 0) -> Times:
     """Intervals and windows for rows at these times, UTC.
+
+    Args:
+        times: Of the rows.
+        panel: Of a forecast.
+        label_delay: How many days after a row its label is known.
 
     Raises:
         ScaffoldRefused: They cover too little time to hold anything out.
@@ -50,32 +55,43 @@ def times_of(times: pd.Series, panel: Panel | None) -> Times:
     schedule = _schedule(times, data_from, data_until)
     until = _last_end(schedule, data_until)
     start = _shifted(until, -MONTHS[schedule])
-    holdout_from = start + timedelta(days=HOLDOUT_FROM_DAYS[schedule])
-    told += _held_out(times, data_from, holdout_from, until)
-    train_days = max((holdout_from - data_from).days, 1)
+    delay = timedelta(days=label_delay)
+    holdout_from, held_until = start + timedelta(days=HOLDOUT_FROM_DAYS[schedule]) - delay, until - delay
+    # Each label is known when what it is for begins: a trial's fold, and after that the holdout.
+    known_until = holdout_from - 2 * delay
+    told += _held_out(times, data_from, known_until, (holdout_from, held_until))
+    train_days = max((known_until - data_from).days, 1)
     lookback = 0 if panel is None else _lookback_days(panel)
     windows = Windows(
         history_days=min((data_until - data_from).days + 1, LONGEST_HISTORY_DAYS),
         holdout_starts_after_days=HOLDOUT_FROM_DAYS[schedule], gap_hours=0, lookback_days=lookback,
     )  # fmt: skip
     told.append(
-        f"schedule: {schedule}, the holdout begins {HOLDOUT_FROM_DAYS[schedule]} days into the interval; gap_hours is "
-        "0, set it and label_delay_hours where a label is known only some time after the row"
+        f"schedule: {schedule}, the holdout begins {HOLDOUT_FROM_DAYS[schedule]} days into the interval"
+        + (
+            f", both {label_delay} days earlier, as labels are known so late"
+            if label_delay
+            else "; LABEL_DELAY=days, or label_delay_hours in the spec, where a label is known some time after its row"
+        )
     )
     return Times(data_from, data_until, schedule, windows, min(max(train_days // 5, 1), 30), tuple(told))
 
 
-def _held_out(times: pd.Series, data_from: datetime, holdout_from: datetime, until: datetime) -> list[str]:
+def _held_out(
+    times: pd.Series, data_from: datetime, train_until: datetime, holdout: tuple[datetime, datetime]
+) -> list[str]:
     """What there is to say of the rows on both sides of the split; refuses where one side has none."""
-    to_train = int(((times >= data_from) & (times < holdout_from)).sum())
+    holdout_from, until = holdout
+    to_train = int(((times >= data_from) & (times < train_until)).sum())
     held = times[(times >= holdout_from) & (times < until)]
     if not to_train or held.empty:
         months = times.dt.strftime("%Y-%m").value_counts().sort_index()
         raise ScaffoldRefused(
             "the rows cover too little time to train on some and hold others out",
             where="TIME",
-            expected=f"rows before and after {holdout_from:%Y-%m-%d}, in months without a gap between them",
-            got=f"{to_train} before and {len(held)} after; by month {some(f'{one}: {n}' for one, n in months.items())}",
+            expected=f"rows before {train_until:%Y-%m-%d} and from {holdout_from:%Y-%m-%d} to {until:%Y-%m-%d}, in "
+            "months without a gap between them",
+            got=f"{to_train} and {len(held)}; by month {some(f'{one}: {n}' for one, n in months.items())}",
             next_step="give more months, mend wrong times, or leave TIME out: rows are then split by their key",
         )
     days = held.dt.floor("D").nunique()

@@ -12,7 +12,7 @@ from contender.core.errors import ContenderError, ScaffoldRefused, SourceUnreada
 from contender.scaffold.inputs import usable
 from contender.scaffold.profile import profile
 from contender.scaffold.refusals import readable
-from contender.scaffold.request import Asked, require_possible
+from contender.scaffold.request import Asked, asked_of, require_possible
 from contender.scaffold.where import source_of
 from tests.unit.scaffold.test_profile import ROWS, customers
 
@@ -29,6 +29,8 @@ ASKED: dict[str, tuple[dict[str, Any], str]] = {
     "classes of a number": ({"template": "regression", "classes": ("a", "b")}, "has no classes"),
     "classes of a forecast": ({**FORECAST, "classes": ("a", "b")}, "has no classes"),
     "inputs of a forecast": ({**FORECAST, "drop": ("weather",)}, "no inputs to choose from; where: DROP, KEEP"),
+    "delay of rows without a time": ({"label_delay": 30}, "nothing is known late here; where: LABEL_DELAY"),
+    "delay of a forecast": ({**FORECAST, "label_delay": 1}, "nothing is known late here.*FROM=forecasting"),
     "dropped and kept": ({"drop": ("plan", "age"), "keep": ("plan",)}, "both dropped and kept.*got: plan;"),
 }  # fmt: skip
 
@@ -42,6 +44,13 @@ def test_request_that_cannot_be_meant_is_refused_before_anything_is_read(
         (root / "expectations" / "theirs" / f"{table}.json").write_text("{}")
     with pytest.raises(ScaffoldRefused, match=said):
         require_possible(Asked(**(GIVEN | change)), root)
+
+
+@pytest.mark.parametrize("days", ["thirty", "-1", "1.5", "367"])
+def test_request_with_a_delay_that_is_no_number_of_days_is_refused(days: str) -> None:
+    given = {"NAME": "mine", "FROM": "classification", "DATA": "rows.csv", "LABEL": "churned", "LABEL_DELAY": days}
+    with pytest.raises(ScaffoldRefused, match=rf"where: LABEL_DELAY; expected: a whole number from 0 .*; got: {days};"):
+        asked_of(given)
 
 
 def test_request_named_like_a_view_that_it_will_not_have_is_possible(root: Path) -> None:

@@ -32,7 +32,7 @@ SPECS: dict[str, ModelSpec] = {
     "quotes": spec(title='Will """it\\ \'churn\' {x} $HOME\n?', owner='a "b" {c}'),
     "classes that are quoted": spec(task="multiclass", classes=("high's", 'low "x"', "mid\\dle")),
     "wide bounds": spec(columns=(Column(name="age", source="request", minimum=-1.1e308, maximum=1e307),)),
-    "no bounds": spec(columns=(Column(name="age", source="request", minimum=-1e-7, maximum=float("inf")),)),
+    "no bounds": spec(columns=(Column(name="age", source="request", minimum=-1e-7, maximum=1e300),)),
     "long list": spec(task="multiclass", classes=tuple(f"a rather long name of a class, {n}" for n in range(30))),
 }
 
