@@ -4,6 +4,8 @@ import stat
 from pathlib import Path
 
 from contender.embedded import home as places
+from contender.embedded.environment import environment
+from contender.embedded.ports import Ports
 
 
 def test_password_is_random_kept_and_private(tmp_path: Path) -> None:
@@ -30,3 +32,16 @@ def test_remember_adds_facts_and_survives_a_broken_file(tmp_path: Path) -> None:
     assert places.remembered(tmp_path) == {"ports": {"airflow": 1}, "migrated": "x"}
     (tmp_path / "platform.json").write_text("{")
     assert places.remembered(tmp_path) == {}
+
+
+def test_digest_changes_with_a_setting_but_not_with_another_terminal_or_one_model_more(tmp_path: Path) -> None:
+    def environment_of(models: int, **user: str) -> dict[str, str]:
+        for number in range(models):
+            (tmp_path / f"model_{number}").mkdir(exist_ok=True)
+            (tmp_path / f"model_{number}" / "dag.py").touch()
+        return environment(tmp_path / "home", Ports(*range(1, 8)), {"CONTENDER_MODELS": str(tmp_path), **user})
+
+    of_159, of_160 = environment_of(159), environment_of(160, PATH="/elsewhere")
+    assert of_159 != of_160
+    assert places.digest(of_159) == places.digest(of_160)
+    assert places.digest(of_160) != places.digest(environment_of(160, AIRFLOW__CORE__PARALLELISM="3"))
