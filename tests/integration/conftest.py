@@ -57,7 +57,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def versions(engine: Engine, client: docker.DockerClient, bundle: Path) -> Iterator[dict[str, Built]]:
     """Images of two versions, by version."""
     runtime = engine.ensure(image.runtime())
-    built = {version: engine.ensure(image.model(bundle, version, runtime.tag)) for version in ("7", "8")}
+    built = {version: engine.ensure_on(runtime, image.model(bundle, version, runtime.tag)) for version in ("7", "8")}
     yield built
     for one in built.values():
         client.images.remove(one.tag, force=True)  # the network's containers, which go later, may still be of it

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import socket
+import tarfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +16,8 @@ import docker
 import httpx
 import pytest
 
-from contender.adapters.containers import Built, Engine, context_tar
+from contender.adapters.containers import Built, Engine
+from contender.adapters.image_layer import archive_of, layered
 from contender.core.errors import ImageFailed
 from contender.engine_proxy import rules
 from contender.stages import image
@@ -59,6 +62,32 @@ def test_proxy_builds_and_proves_an_image(
     client.images.remove(plan.tag)
 
 
+def test_proxy_lets_one_model_s_layer_be_put_on_an_image_and_no_tag_be_taken_by_it(
+    proxied: Engine, client: docker.DockerClient, http: httpx.Client, bundle: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    runtime = proxied.ensure(image.runtime())
+    plan = image.model(bundle, "3", runtime.tag)
+    built = proxied.put_on(runtime, plan)
+    assert "is built" not in caplog.text
+    assert client.images.get(runtime.tag).id == runtime.digest
+    files = {path: content for path, content in plan.context.items() if path != "Dockerfile"}
+    archive = layered(files, plan.labels, client.api.inspect_image(runtime.digest)).archive
+    refused = http.post("/v1.41/images/load", content=hostile(archive, runtime.tag))
+    assert refused.status_code == 403
+    assert "an image without a name" in refused.json()["message"]
+    assert client.images.get(runtime.tag).id == runtime.digest
+    client.images.remove(built.tag)
+
+
+def hostile(archive: bytes, tag: str) -> bytes:
+    """The archive, giving its image a tag that another one has."""
+    with tarfile.open(fileobj=io.BytesIO(archive)) as found:
+        files = {entry.name: (found.extractfile(entry) or io.BytesIO()).read() for entry in found}
+    manifest = json.loads(files["manifest.json"])
+    manifest[0]["RepoTags"] = [tag]
+    return archive_of({**files, "manifest.json": json.dumps(manifest).encode()})
+
+
 def test_proxy_proof_of_a_task_that_was_killed_is_removed_by_its_next_attempt_and_no_other(
     proxied: Engine, client: docker.DockerClient, versions: dict[str, Built], network: str
 ) -> None:
@@ -78,7 +107,7 @@ def test_proxy_proof_of_a_task_that_was_killed_is_removed_by_its_next_attempt_an
 
 def test_proxy_passes_a_build_s_output_on_as_it_comes(http: httpx.Client, engine: Engine) -> None:
     base = engine.ensure(image.runtime()).tag
-    context = context_tar({"Dockerfile": f"FROM {base}\nRUN echo half way && sleep 3\n".encode()})
+    context = archive_of({"Dockerfile": f"FROM {base}\nRUN echo half way && sleep 3\n".encode()})
     heard: dict[str, float] = {}
     with http.stream("POST", "/v1.41/build", params={"nocache": "1", "rm": "1"}, content=context) as answer:
         for line in answer.iter_lines():

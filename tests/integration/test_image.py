@@ -42,7 +42,7 @@ def runtime(engine: Engine) -> Built:
 
 @pytest.fixture(scope="module")
 def built(engine: Engine, client: docker.DockerClient, runtime: Built, bundle: Path) -> Iterator[Built]:
-    built = engine.build(image.model(bundle, "7", runtime.tag))
+    built = engine.put_on(runtime, image.model(bundle, "7", runtime.tag))
     yield built
     client.images.remove(built.tag)
 
@@ -76,9 +76,37 @@ def test_image_built_answers_the_golden_requests_as_non_root(
     assert proofs(client) == before
 
 
-def test_image_built_again_has_the_same_digest(engine: Engine, built: Built, runtime: Built, bundle: Path) -> None:
-    assert engine.build(image.model(bundle, "7", runtime.tag)) == built
+def test_image_of_the_same_model_has_the_same_digest_when_it_is_made_anew(
+    engine: Engine, client: docker.DockerClient, runtime: Built, bundle: Path
+) -> None:
+    plan = image.model(bundle, "5", runtime.tag)
+    first = engine.put_on(runtime, plan)
+    client.images.remove(first.tag)
+    assert engine.find(first.digest) is None
+    assert engine.put_on(runtime, plan) == first
     assert engine.ensure(image.runtime()) == runtime
+    layers, below = (client.images.get(tag).attrs["RootFS"]["Layers"] for tag in (first.tag, runtime.tag))
+    assert layers[:-1] == below
+    other = engine.put_on(runtime, image.model(bundle, "6", runtime.tag))
+    assert other.digest != first.digest
+    for one in (first, other):
+        client.images.remove(one.tag)
+
+
+def test_image_on_an_engine_that_takes_no_single_layer_is_built_and_the_log_says_so(
+    engine: Engine, client: docker.DockerClient, runtime: Built, bundle: Path, monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:  # fmt: skip
+    # As for a store that has none of the layers below.
+    strange = client.api.inspect_image(runtime.digest)
+    strange["RootFS"]["Layers"] = [f"sha256:{'0' * 64}"]
+    with monkeypatch.context() as patch:
+        patch.setattr(engine._client.api, "inspect_image", lambda _: strange, raising=False)
+        built = engine.put_on(runtime, image.model(bundle, "4", runtime.tag))
+    assert "is built, not put together: the engine takes no single layer (" in caplog.text
+    with engine.run(built.tag, environment=RAW_ONLY) as served:
+        assert len(served.predict_raw(image.golden(bundle).instances)) == 20
+    client.images.remove(built.tag)
 
 
 def test_image_config_names_model_user_and_health(client: docker.DockerClient, built: Built) -> None:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,24 +12,10 @@ import pytest
 
 from contender.scaffold.make import make
 from contender.scaffold.request import Asked
-from tests.made_model import environment
+from tests.made_model import environment, trained
 from tests.unit.scaffold.conftest import root  # noqa: F401  fixture
 
 DELAY = pd.Timedelta(days=30)
-RUN = """
-import json, sys
-from pathlib import Path
-from airflow.dag_processing.dagbag import DagBag
-from contender.bench.chain import Chain
-from contender.core.interval import Interval
-
-file, month = sys.argv[1:]
-bag = DagBag(file, bundle_path=Path(file).parents[1], bundle_name="dags-folder")
-assert not bag.import_errors, bag.import_errors
-chain = Chain(Interval.parse(month), 1, month)
-verdict = chain.run(bag.dags["mine_train"])
-print(json.dumps({"verdict": verdict} | chain.returned["train.assemble"]))
-"""
 
 
 def customers() -> pd.DataFrame:
@@ -64,11 +47,8 @@ def test_model_with_late_labels_holds_out_rows_that_have_them(root: Path, tmp_pa
 
     def run(month: str, day: str) -> dict[str, Any]:
         as_of(rows, day).to_csv(data, index=False)
-        call = [sys.executable, "-W", "ignore", "-c", RUN, str(file), month]
-        done = subprocess.run(call, env=env, capture_output=True, text=True, check=False, timeout=250)
-        assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
-        found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-        return found
+        done = trained(file, month, env)
+        return {"verdict": done["verdict"], **done["train.assemble"]}
 
     april = run("2013-04", "2013-05-01")
     assert april["verdict"] == "promote"

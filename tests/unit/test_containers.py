@@ -12,18 +12,19 @@ from typing import Any, ClassVar
 
 import pytest
 
-from contender.adapters.containers import Engine, context_tar, reach
+from contender.adapters.containers import Engine, reach
+from contender.adapters.image_layer import archive_of
 from contender.adapters.served_answers import Served
 from contender.core.errors import EngineUnavailable, ImageFailed
 from contender.stages import image
 
 
-def test_context_tar_same_files_give_the_same_bytes() -> None:
-    assert context_tar({"b/c": b"2", "a": b"1"}) == context_tar({"a": b"1", "b/c": b"2"})
+def test_archive_of_same_files_give_the_same_bytes() -> None:
+    assert archive_of({"b/c": b"2", "a": b"1"}) == archive_of({"a": b"1", "b/c": b"2"})
 
 
-def test_context_tar_holds_the_files_readable_by_all_and_timeless() -> None:
-    with tarfile.open(fileobj=io.BytesIO(context_tar({"b/c": b"22", "a": b"1"}))) as archive:
+def test_archive_of_holds_the_files_readable_by_all_and_timeless() -> None:
+    with tarfile.open(fileobj=io.BytesIO(archive_of({"b/c": b"22", "a": b"1"}))) as archive:
         found = {entry.name: (entry.size, entry.mode, entry.mtime, entry.uid) for entry in archive}
     assert found == {"a": (1, 0o644, 0, 0), "b/c": (2, 0o644, 0, 0)}
 

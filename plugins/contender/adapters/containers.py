@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import logging
-import tarfile
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from typing import Protocol
 import docker
 
 from contender.adapters.engine_calls import GONE, TAIL, gone
+from contender.adapters.image_layer import archive_of, layered
 from contender.adapters.served import READY_SECONDS, proof, serve
 from contender.adapters.served_answers import Served
 from contender.core.errors import EngineUnavailable, ImageFailed
@@ -36,7 +36,7 @@ class Plan(Protocol):
 
     @property
     def context(self) -> dict[str, bytes]:
-        """The build context's files, `Dockerfile` among them: content by path."""
+        """The build context's files, `Dockerfile` among them: content by path below the root of the image."""
 
     @property
     def arguments(self) -> dict[str, str]:
@@ -120,7 +120,7 @@ class Engine:
         lines: list[str] = []
         try:
             for event in self._client.api.build(
-                fileobj=io.BytesIO(context_tar(plan.context)),
+                fileobj=io.BytesIO(archive_of(plan.context)),
                 custom_context=True,
                 buildargs={**plan.arguments, **(reach or {})},
                 labels=plan.labels,
@@ -147,6 +147,63 @@ class Engine:
         if built is None:
             raise _build_failed(plan.tag, [*lines, "the image was removed as soon as it was built"])
         return built
+
+    def ensure_on(self, below: Built, plan: Plan) -> Built:
+        """The image that has the plan's files on another one: made as `put_on` does, but only where it is absent."""
+        return self.find(plan.tag) or self.put_on(below, plan)
+
+    def put_on(self, below: Built, plan: Plan) -> Built:
+        """Put the plan's files on top of an image, as one layer: the same files make the same image.
+
+        An engine whose store wants the layers below too, or that is reached by a proxy which lets no such archive
+        through, builds the plan instead, which is slower and another image each time; the log says so.
+
+        Args:
+            below: The image below, which the engine has.
+            plan: Its Dockerfile does no more than copy the context.
+
+        Raises:
+            ImageFailed: The build in its place failed.
+            EngineUnavailable: The engine went away.
+        """
+        files = {path: content for path, content in plan.context.items() if path != "Dockerfile"}
+        try:
+            made = layered(files, plan.labels, self._client.api.inspect_image(below.digest))
+            lines = [event.get("error", "") for event in self._client.api.load_image(made.archive)]
+            refused = "".join(lines)
+            if not refused:
+                repository, _, version = plan.tag.rpartition(":")
+                self._client.api.tag(made.digest, repository, version)
+        except docker.errors.APIError as error:
+            refused = str(error)
+        except (docker.errors.DockerException, *GONE) as error:
+            raise gone(f"loading {plan.tag}", error) from error
+        if refused:
+            log.warning("%s is built, not put together: the engine takes no single layer (%s)", plan.tag, refused)
+            return self.build(plan)
+        found = self.find(plan.tag)
+        if found is None:
+            raise _build_failed(plan.tag, ["the image was removed as soon as it was loaded"])
+        return found
+
+    def remove(self, image: str) -> None:
+        """Take an image away, with the tags that it has; nothing where there is none.
+
+        Raises:
+            ImageFailed: A container runs from it.
+            EngineUnavailable: The engine went away.
+        """
+        try:
+            self._client.images.remove(image, force=True)
+        except docker.errors.ImageNotFound:
+            return
+        except docker.errors.APIError as error:
+            raise ImageFailed(
+                "the image cannot be removed", where=image, expected="an image that no container runs from",
+                got=error, next_step="stop the container first",
+            ) from error  # fmt: skip
+        except (docker.errors.DockerException, *GONE) as error:
+            raise gone(f"removing {image}", error) from error
 
     def run(
         self,
@@ -220,17 +277,6 @@ def reach(env: Mapping[str, str]) -> dict[str, str]:
     declares them; the recipe declares the indexes in a stage that the image does not contain.
     """
     return {name: env[name] for name in (*REACH, *INDEXES) if env.get(name)}
-
-
-def context_tar(context: Mapping[str, bytes]) -> bytes:
-    """The files as a tar: the same bytes for the same files, whoever makes it and when."""
-    out = io.BytesIO()
-    with tarfile.open(fileobj=out, mode="w", format=tarfile.PAX_FORMAT) as archive:
-        for path in sorted(context):
-            entry = tarfile.TarInfo(path)
-            entry.size, entry.mode = len(context[path]), 0o644
-            archive.addfile(entry, io.BytesIO(context[path]))
-    return out.getvalue()
 
 
 def _build_failed(tag: str, lines: list[str]) -> ImageFailed:

@@ -21,7 +21,7 @@ from starlette.routing import Router
 from starlette.types import Receive, Scope, Send
 
 from contender.core.errors import EngineCallRefused
-from contender.engine_proxy import rules
+from contender.engine_proxy import archives, rules
 from contender.engine_proxy.rules import Call
 
 log = logging.getLogger(__name__)
@@ -29,6 +29,7 @@ log = logging.getLogger(__name__)
 SOCKET = "/var/run/docker.sock"
 CONFIG_BYTES = 2**18
 CONTEXT_BYTES = 2**28
+ARCHIVE_BYTES = 2**24  # it is held whole, and put together anew: twice this of the container's 128 MB
 # A step of a build may be silent for minutes; how long that may last is for the one who asked to say.
 PATIENCE = httpx.Timeout(None, connect=10)
 HEALTH_SECONDS = 5
@@ -100,7 +101,10 @@ class Proxy:
             return _limited(request, CONTEXT_BYTES), "application/x-tar"
         if call.body == "none":
             return None, ""
-        raw = b"".join([part async for part in _limited(request, CONFIG_BYTES)])
+        most = ARCHIVE_BYTES if call.body == "archive" else CONFIG_BYTES
+        raw = b"".join([part async for part in _limited(request, most)])
+        if call.body == "archive":
+            return archives.model_archive(raw), "application/x-tar"
         config = rules.container_config(raw, self._network)
         image = await self._look(f"/images/{config['Image']}/json")
         rules.require_model_image(image)

@@ -41,7 +41,7 @@ LEAST_MEMORY, MOST_MEMORY = 6 * 2**20, 4 * 2**30
 NO = frozenset({"", "0", "no", "false", "none"})  # how the engine reads a Boolean of a query
 
 Check = Callable[[str], bool]
-Body = Literal["none", "config", "context"]
+Body = Literal["none", "config", "context", "archive"]
 
 
 @dataclass(frozen=True)
@@ -131,6 +131,7 @@ RULES = (
     Rule("GET", "/version"),
     Rule("GET", rf"/images/(?:{IMAGE})/json"),
     Rule("POST", "/build", BUILD, body="context"),
+    Rule("POST", "/images/load", {"quiet": WHETHER}, body="archive"),
     Rule("POST", rf"/images/(?:{IMAGE})/tag", {"repo": _own_repository, "tag": _like(TAG)}, frozenset({"repo", "tag"})),
     Rule("POST", "/containers/create", {"name": _like(CONTAINER)}, body="config"),
     Rule("GET", "/containers/json", LIST, frozenset({"filters"})),

@@ -53,7 +53,7 @@ class ImageBuild(ModelOperator):
             tracking = Tracking(self.spec.name)
             bundle = tracking.bundle(tracking.version(self.fitted["version"]), Path(folder))
             runtime = engine.ensure(image.runtime(settings().serving_base), reach=reach(os.environ))
-            built = engine.ensure(image.model(bundle, self.fitted["version"], runtime.tag))
+            built = engine.ensure_on(runtime, image.model(bundle, self.fitted["version"], runtime.tag))
         self.log.info("%s is %s, %.1f MB", built.tag, built.digest, built.size_mb)
         return {"image": built.tag, "digest": built.digest, "size_mb": built.size_mb}
 

@@ -41,7 +41,7 @@ class Metrics:
         self._unknown = self._new(
             Counter, "contender_features_unknown", "Features that were null at prediction.", "feature", "reason"
         )
-        facts = {name: str(about.get(name, "")) for name in ("model_digest", "run_id", "code_revision")}
+        facts = {name: str(about.get(name, "")) for name in ("model_digest", "code_revision")}
         info = self._new(Gauge, "contender_model_info", "The model that is loaded.", *facts)
         info.labels(*self._common, *facts.values()).set(1)
 

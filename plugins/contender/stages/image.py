@@ -75,7 +75,7 @@ def runtime(base: str = "", *, package: Path = PACKAGE, recipe: Path = RECIPE) -
 
 
 def model(bundle: Path, version: str, runtime_tag: str, *, source: str = "", recipe: Path = RECIPE) -> Build:
-    """The image of one model version: the runtime and the bundle.
+    """The image of one model version: the runtime and the bundle, the same for the same model on the same runtime.
 
     Args:
         bundle: The bundle folder.
@@ -97,6 +97,7 @@ def model(bundle: Path, version: str, runtime_tag: str, *, source: str = "", rec
             next_step="run the train stage again",
         )
     about = json.loads((bundle / "about.json").read_bytes()) | {"version": version}
+    del about["run_id"]  # another one each time that the same model is trained; the release names it
     files = [name for name in (*BUNDLE_FILES, "request.py") if (bundle / name).is_file()]
     context = {f"bundle/{name}": (bundle / name).read_bytes() for name in files}
     # The train stage wrote it before there was a version.
@@ -111,7 +112,6 @@ def model(bundle: Path, version: str, runtime_tag: str, *, source: str = "", rec
         "contender.model": str(about["model"]),
         "contender.version": version,
         "contender.model-digest": str(about.get("model_digest", "")),
-        "contender.run-id": str(about.get("run_id", "")),
     }
     return Build(
         tag=f"{image_repository(about['model'])}:{version}-{_digest(context, arguments)[:12]}",
