@@ -8,6 +8,8 @@ export PYTHONPATH := $(CURDIR):$(CURDIR)/plugins:$(CURDIR)/dags
 export OMP_WAIT_POLICY ?= PASSIVE
 export ORT_DISABLE_TELEMETRY ?= 1
 MODEL ?= flight_delay
+# What deletes is said on make's command line, and not by a variable that happens to be in somebody's environment.
+SAID_YES = $(if $(and $(findstring command,$(origin YES)),$(filter 1,$(YES))),--yes)
 # The newest month of the flights, which a model without an interval is trained on, needs the whole year read first.
 INTERVAL ?= $(if $(filter flight_delay,$(MODEL)),2013-06)
 
@@ -66,7 +68,7 @@ up: python ## Start the stack with Docker Compose: checks first, writes .env onc
 	@$(LAUNCH_STACK) up $(if $(PROFILE),--profile $(PROFILE)) $(if $(WORKERS),--workers $(WORKERS))
 
 down: python ## Stop the stack, keep its data; VOLUMES=1: delete them after asking (YES=1: without)
-	@$(LAUNCH_STACK) down $(if $(VOLUMES),--volumes) $(if $(YES),--yes)
+	@$(LAUNCH_STACK) down $(if $(VOLUMES),--volumes) $(SAID_YES)
 
 logs: python ## Follow the logs of the stack, or of one SERVICE
 	@$(LAUNCH_STACK) logs $(if $(SERVICE),--service $(SERVICE))
@@ -83,7 +85,7 @@ new-model: install ## Make a model: NAME=churn FROM=classification DATA=path-or-
 
 # MODEL has a default, which is nobody's wish to remove.
 remove-model: install ## Say which files of MODEL would be removed and what stays; YES=1: remove them
-	@$(BIN)/python -m contender.scaffold.remove '$(if $(findstring command,$(origin MODEL)),$(subst ','\'',$(MODEL)))' $(if $(YES),--yes)
+	@$(BIN)/python -m contender.scaffold.remove '$(if $(findstring command,$(origin MODEL)),$(subst ','\'',$(MODEL)))' $(SAID_YES)
 
 upgrade-check: install ## Say what another version of the platform would ask of the specs: TO=git-ref-or-path (default: the one here), FORK=path (default: this checkout); changes nothing
 	@$(BIN)/python -m contender.upgrade $(if $(TO),--to '$(subst ','\'',$(TO))') $(if $(FORK),--root '$(subst ','\'',$(FORK))')

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import subprocess
 import sys
@@ -193,6 +194,20 @@ def test_task_of_models_read_together_has_its_code_from_beside_them(fork: Fork) 
         if dag_id != PROBE:
             folders = {task.folder for task in dag.tasks if isinstance(task, ModelOperator)}
             assert folders == {fork.folder / dag_id.rsplit("_", 1)[0]}
+
+
+def test_task_of_models_read_together_imports_what_its_file_put_on_the_path(
+    fork: Fork, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = fork.models[0]
+    (fork.folder / model / "lib").mkdir()
+    (fork.folder / model / "lib" / "only_in_the_task.py").touch()
+    lib = "import sys\nfrom pathlib import Path\nsys.path.insert(0, str(Path(__file__).parent / 'lib'))\n"
+    fork.edit(model, "SPEC = ModelSpec(", f"{lib}SPEC = ModelSpec(")
+    monkeypatch.setenv("_AIRFLOW_PARSING_CONTEXT_DAG_ID", f"{model}_train")
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    assert set(fork.parse(PARTS[0]).dags) == fork.of(model)
+    assert importlib.util.find_spec("only_in_the_task") is not None
 
 
 def test_models_with_helpers_of_one_name_have_each_its_own(fork: Fork) -> None:

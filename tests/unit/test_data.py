@@ -5,7 +5,7 @@ import pytest
 
 from contender.core.errors import IntervalError, ValidationFailed
 from contender.core.interval import Interval
-from contender.core.spec import Table
+from contender.core.spec import ModelSpec, Table
 from contender.stages import data
 from flight_delay.dag import SPEC
 
@@ -43,6 +43,14 @@ def test_months_to_read_are_those_that_lack_and_the_intervals_own(
 def test_months_to_read_when_forced_are_all_of_the_window() -> None:
     present = {"flights": {"2013-01", "2013-02"}}
     assert months(data.months_to_read(SPEC, FEBRUARY, present, force=True)) == ["2013-01", "2013-02"]
+
+
+def test_months_to_read_of_late_labels_are_all_of_the_window_whatever_run_brought_them_in() -> None:
+    late = ModelSpec(**(dict(SPEC) | {"label_delay_hours": 24}))
+    present = {"flights": {"2013-01", "2013-02", "2013-03"}}
+    march = Interval.parse("2013-03")
+    assert months(data.months_to_read(SPEC, march, present)) == ["2013-03"]
+    assert months(data.months_to_read(late, march, present)) == ["2013-01", "2013-02", "2013-03"]
 
 
 def test_cut_takes_the_half_open_interval() -> None:

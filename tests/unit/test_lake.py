@@ -211,6 +211,7 @@ def test_table_of_another_model_is_neither_written_nor_free(lake: Lake) -> None:
 
 def test_table_from_before_owners_were_noted_is_of_the_first_that_changes_it(lake: Lake) -> None:
     lake.write("visits", rows("2013-01-05"), time="at", interval=JANUARY)
+    lake.write("visits", rows("2013-01-05"), time="at", interval=JANUARY, owner="churn")
     lake.write("visits", rows("2013-01-06"), time="at", interval=JANUARY, owner="churn")
     with pytest.raises(SpecError, match="got: one that 'churn' writes"):
         lake.write("visits", rows("2013-01-07"), time="at", interval=JANUARY, owner="upsell")

@@ -193,14 +193,13 @@ class Lake:
     ) -> Snapshot:
         """Write once; raises `CommitFailedError` where another process wrote what this one started from."""
         delta = self._created(table, arrow.schema, owner)
-        owned = self._owned(table, delta, owner)
+        if owner and not self._owned(table, delta, owner):  # made by a version of the platform that did not note it
+            delta.alter.set_table_properties({OWNER: owner}, raise_if_not_exists=False)
         if {field.name for field in delta.schema().fields} >= set(arrow.column_names):
             there = self._snapshot(table, delta, time, interval, arrow.column_names)
             # Compared in the form in which rows come back: text, for one, may go in as objects.
             if there.rows == arrow.num_rows and there.digest == digest(_to_pandas(arrow)) and delta.version() > 0:
                 return there
-        if owner and not owned:  # made by a version of the platform that did not note it
-            delta.alter.set_table_properties({OWNER: owner}, raise_if_not_exists=False)
         predicate = _predicate(time, interval) if time and interval else EVERY_ROW
         facts = CommitProperties(custom_metadata=commit)
         write_deltalake(

@@ -18,7 +18,16 @@ if TYPE_CHECKING:
 BINARY_CLASSES, MULTICLASS_FROM = 2, 3
 REQUEST = "request"
 OF_THE_PLATFORM = frozenset(
-    {naming.EVENT_TIME, naming.KNOWN_AT, naming.DUE_AT, "example_id", "label_known_at", "interval_start"}
+    {
+        naming.EVENT_TIME,
+        naming.KNOWN_AT,
+        naming.DUE_AT,
+        "example_id",
+        "label_known_at",
+        "interval_start",
+        "slice",
+        "day",
+    }
 )
 OF_A_PANEL = re.compile(r"(lag|mean)_\d+")
 
@@ -51,6 +60,9 @@ def _names(spec: ModelSpec) -> Iterator[Misfit]:
 def _columns(spec: ModelSpec) -> Iterator[Misfit]:
     known = {REQUEST, *(view.name for view in spec.views)}
     derived = spec.panel.features() if spec.panel else ()
+    for field, name in (("label", spec.label), *((f"columns.{column.name}", column.name) for column in spec.columns)):
+        if name in OF_THE_PLATFORM:
+            yield Misfit(field, "another name: the platform has a column of this one", repr(name))
     for column in spec.columns:
         field = f"columns.{column.name}"
         if column.source not in known:
@@ -59,8 +71,6 @@ def _columns(spec: ModelSpec) -> Iterator[Misfit]:
             yield Misfit(
                 "label", "a column that is no input: the model would be told what it is to predict", column.name
             )
-        if column.name in OF_THE_PLATFORM:
-            yield Misfit(field, "another name: the platform has a column of this one", repr(column.name))
         if spec.panel and OF_A_PANEL.fullmatch(column.name) and column.name not in derived:
             yield Misfit(field, f"one of the panel's {', '.join(derived)}", repr(column.name))
 
@@ -75,8 +85,16 @@ def _times(spec: ModelSpec) -> Iterator[Misfit]:
             yield Misfit(name, "the first moment of a month, UTC", moment)
     unfit = list(spec.windows.misfits(spec.schedule))
     yield from unfit or _trials(spec)
-    if isinstance(spec.windows, Shares) and spec.label_delay_hours:
+    first, by_shares = spec.tables[0], isinstance(spec.windows, Shares)
+    if by_shares and spec.label_delay_hours:
         yield Misfit("label_delay_hours", "0: rows by Shares have no time of their own", spec.label_delay_hours)
+    if spec.panel and spec.label_delay_hours:
+        yield Misfit("label_delay_hours", "0: a panel knows a step when it ends", spec.label_delay_hours)
+    if by_shares and (spec.panel or first.time_column):
+        got = f"Shares, {'a panel' if spec.panel else f'{first.name}.{first.time_column}'}"
+        yield Misfit("windows", "Windows: Shares are for rows without a time", got)
+    if first.source and not first.time_column and not by_shares:
+        yield Misfit("windows", f"Shares: the rows of {first.name} have no time_column", "Windows")
 
 
 def _trials(spec: ModelSpec) -> Iterator[Misfit]:

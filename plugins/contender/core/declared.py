@@ -22,7 +22,7 @@ class Declared(BaseModel):
             declares it is of another version of the schema.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     def __init__(self, /, **data: Any) -> None:
         try:

@@ -145,7 +145,7 @@ class ModelSpec(Declared):
         tables, views, columns: Raw tables, feature views and model inputs, in this order of derivation.
         label: Column of the label: 0 or 1, the code of a class, or a number; missing where not yet observed.
         label_delay_hours: How long after a row's own time its label can be observed. The windows lie so much earlier,
-            and months before the interval are read again while labels of theirs come in.
+            and each run reads all months of its window again, for the labels that came in since.
         label_share: Smallest share of rows of a window that must have a label.
         windows: Which rows are trained on and which are held out: by their time, or, where they have none, by `Shares`.
         panel: How the features of a forecast follow from the past of its own series.
@@ -200,8 +200,7 @@ class ModelSpec(Declared):
         Raises:
             IntervalError: Nothing is left to train on or to hold out.
         """
-        delay = timedelta(hours=self.label_delay_hours)
-        return self.windows.split(Interval(start=interval.start - delay, end=interval.end - delay), self.data_from)
+        return self.windows.split(interval, self.data_from, timedelta(hours=self.label_delay_hours))
 
     def writes(self) -> tuple[str, ...]:
         """Names of the tables in the lake that are the model's own."""

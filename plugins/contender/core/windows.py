@@ -45,30 +45,34 @@ class Windows(Declared):
             raise Misfits([Misfit("gap_hours", f"less than history_days={self.history_days}", self.gap_hours)])
         return self
 
-    def split(self, interval: Interval, data_from: datetime) -> Split:
+    def split(self, interval: Interval, data_from: datetime, label_delay: timedelta = timedelta()) -> Split:
         """Cut the interval and its history.
 
         Args:
             interval: The run's interval.
             data_from: The first moment of which there is data.
+            label_delay: How long after a row its label is known. The holdout lies so much earlier, so that its labels
+                are known by the interval's end; a row is trained on if its label was known when the holdout began.
 
         Raises:
             IntervalError: Nothing is left to train on or to hold out.
         """
-        holdout_start = interval.start + timedelta(days=self.holdout_starts_after_days)
-        train_start = max(data_from, interval.end - timedelta(days=self.history_days))
-        train_end = holdout_start - timedelta(hours=self.gap_hours)
-        if holdout_start >= interval.end or train_start >= train_end:
+        holdout_start = interval.start + timedelta(days=self.holdout_starts_after_days) - label_delay
+        holdout_end = interval.end - label_delay
+        train_start = max(data_from, holdout_end - timedelta(days=self.history_days))
+        train_end = holdout_start - max(timedelta(hours=self.gap_hours), label_delay)
+        if holdout_start >= holdout_end or train_start >= train_end:
             raise IntervalError(
                 "the interval leaves no rows to train on or to hold out",
                 where="windows",
-                expected=f"holdout start {holdout_start.isoformat()} before the interval's end, "
+                expected=f"holdout start {holdout_start.isoformat()} before its end {holdout_end.isoformat()}, "
                 f"training start {train_start.isoformat()} before training end {train_end.isoformat()}",
                 got=str(interval),
-                next_step="choose a later or longer interval, or a smaller holdout_starts_after_days or gap_hours",
+                next_step="choose a later or longer interval, or a smaller holdout_starts_after_days or gap_hours"
+                + (f"; labels are known {label_delay} after their rows (label_delay_hours)" if label_delay else ""),
             )
         return Split(
-            train=Interval(start=train_start, end=train_end), holdout=Interval(start=holdout_start, end=interval.end)
+            train=Interval(start=train_start, end=train_end), holdout=Interval(start=holdout_start, end=holdout_end)
         )
 
     def misfits(self, schedule: str) -> Iterator[Misfit]:
@@ -101,8 +105,8 @@ class Shares(Declared):
         """No features look back."""
         return 0
 
-    def split(self, interval: Interval, data_from: datetime) -> Split:
-        """The interval cut at the share; what lies before it has no rows."""
+    def split(self, interval: Interval, data_from: datetime, label_delay: timedelta = timedelta()) -> Split:
+        """The interval cut at the share; what lies before it has no rows, and no label comes late."""
         cut = interval.start + (interval.end - interval.start) * (1 - self.holdout)
         return Split(train=Interval(start=interval.start, end=cut), holdout=Interval(start=cut, end=interval.end))
 

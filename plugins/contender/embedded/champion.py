@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from contender.client.lock import lock
 from contender.client.progress import Say
 from contender.client.served import NoChampion, Served, readiness
 from contender.core.settings import ONLINE_STORE
@@ -113,7 +114,8 @@ def keep_up(
         processes.stop([record], platform.home, patience=10)
     say(f"Starting the serving process of {model}")
     with Claims() as claims:
-        port = served.choose_port(platform.home, platform.ports, model, claims.free)
+        with lock(platform.home, "platform", patience=READY_SECONDS):  # others remember ports there too
+            port = served.choose_port(platform.home, platform.ports, model, claims.free)
         started = processes.start(name, command(port), env, platform.home, note=note)
         _wait_until_serving(started, port, platform.home)
     return _url(port)

@@ -14,7 +14,8 @@ from __future__ import annotations
 import logging
 import sys
 import warnings
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from zlib import crc32
@@ -101,7 +102,8 @@ def _load(model: Path, notes: Notes, models: Collection[str]) -> dict[str, DAG]:
 def _read(model: Path, models: Collection[str], *, checked: bool) -> tuple[dict[str, DAG], str]:
     """The model's DAGs, or why they would not do."""
     try:
-        result = _import(model)
+        with _leaving_nothing(model.parent):
+            result = _import(model)
     except Exception as error:  # noqa: BLE001  # of an object that cannot even be looked at; its own parse reports it
         return {}, f"{type(error).__name__}: {error}"
     fault = _not_read(result, model.name, models) or ("" if checked else _not_stored(result))
@@ -133,16 +135,22 @@ def _not_stored(result: Any) -> str:
 
 
 def _import(model: Path) -> Any:
-    """What Airflow's importer finds in the model's file, which leaves nothing behind for the next model to import."""
+    """What Airflow's importer finds in the model's file."""
     from airflow.dag_processing.importers.python_importer import PythonDagImporter
 
+    return PythonDagImporter().import_file(model / MODEL_FILE, bundle_path=model.parent, safe_mode=False)
+
+
+@contextmanager
+def _leaving_nothing(folder: Path) -> Iterator[None]:
+    """Have what a model imports from the folder of models not be the next model's; a task's own process keeps it."""
     path, modules = list(sys.path), set(sys.modules)
     try:
-        return PythonDagImporter().import_file(model / MODEL_FILE, bundle_path=model.parent, safe_mode=False)
+        yield
     finally:
         sys.path[:] = path
         for name in sys.modules.keys() - modules:
-            if _lies_in(sys.modules[name], model.parent):
+            if _lies_in(sys.modules[name], folder):
                 del sys.modules[name]
 
 

@@ -15,9 +15,9 @@ def seconds_between_passes(folder: Path) -> int:
     """After how long the DAG processor reads a file again: edits show soon, and many models leave it mostly at rest.
 
     A pass takes both of two cores for 2 s with 100 models (`parse_ms_per_dag_500` in docs/benchmarks.json); each 80 of
-    them add 10 s, so that it works a fifth of the time at most.
+    them add 10 s, so that it works a sixth of the time at most.
     """
-    return 10 * max(1, sum(1 for _ in folder.glob(f"*/{MODEL_FILE}")) // 80)
+    return 10 * (1 + sum(1 for _ in folder.glob(f"*/{MODEL_FILE}")) // 80)
 
 
 def might_contain_dag(file_path: str, zip_file: ZipFile | None = None) -> bool:

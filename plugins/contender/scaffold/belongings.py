@@ -52,9 +52,10 @@ def declared(file: Path) -> Declared:
 
 def _said(file: Path) -> str:
     try:
-        specs = specs_in(file.read_text(encoding="utf-8"), str(file))
+        found = specs_in(file.read_text(encoding="utf-8"), str(file))
     except BaseException as error:  # noqa: BLE001  it may raise anything, sys.exit's also
         return f"{type(error).__name__}: {error}"
+    specs = [spec for spec in found if spec.name == file.parent.name]  # not one that it took its own from
     tables, views = [[part for spec in specs for part in getattr(spec, kind)] for kind in ("tables", "views")]
     own = [sorted({part.name for part in parts if not part.owner}) for parts in (tables, views)]
     return json.dumps([*own, [(part.owner, part.name) for part in [*tables, *views] if part.owner]])

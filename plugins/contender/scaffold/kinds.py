@@ -22,6 +22,7 @@ CATEGORIES = 50
 MOSTLY, FEW_TEXTS = 0.9, 5  # share of different texts, and their number, by which they are taken for something else
 WORDY = 40  # mean characters from which a text is prose, not a name
 IDENTIFYING = ("id", "uuid", "key", "number", "no", "nr")
+GERMAN = ("nr", "nummer", "kennung")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -169,7 +170,14 @@ def _names(name: str, header: str, distinct: int, *, unique: bool) -> bool:
     """Whether a column says by its own name that it names something, and has more values than a category."""
     parted = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", header).lower()
     words = [word for word in re.split(r"[\W_]+", parted) if word] or [name]
-    named = (words[-1] in IDENTIFYING and len(words) > 1) or name in ("id", "c_id", "uuid") or words[0] == "unnamed"
+    last = words[-1]
+    german = last.endswith(GERMAN) and last not in GERMAN  # one word there: Kundennr
+    named = (
+        german
+        or (last in (*IDENTIFYING, *GERMAN) and len(words) > 1)
+        or name in ("id", "c_id", "uuid")
+        or words[0] == "unnamed"
+    )
     return named and (unique or distinct > CATEGORIES)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -76,16 +77,19 @@ def take_away(root: Path, files: list[Path]) -> None:
     Raises:
         ScaffoldRefused: They could not be moved out of their places.
     """
-    moved: list[tuple[Path, Path]] = []
     try:
-        with tempfile.TemporaryDirectory(prefix=STAGING, dir=root, ignore_cleanup_errors=True) as aside:
-            try:
-                for number, path in enumerate(files):
-                    moved.append((path, path.rename(Path(aside, str(number)))))
-            except BaseException:  # whatever stops it, they go back
-                for path, kept in moved:
+        aside = Path(tempfile.mkdtemp(prefix=STAGING, dir=root))
+        moves = [(path, aside / str(number)) for number, path in enumerate(files)]
+        try:
+            for path, kept in moves:
+                path.rename(kept)
+        except BaseException:  # whatever stops it, they go back; where even that is stopped, they stay aside
+            for path, kept in moves:
+                if kept.exists():
                     kept.rename(path)
-                raise
+            aside.rmdir()
+            raise
+        shutil.rmtree(aside, ignore_errors=True)
     except OSError as error:
         raise ScaffoldRefused(
             "the files could not be removed", where=str(root), got=str(error),
@@ -108,7 +112,8 @@ def what_stays(model: str, found: Declared, places: Settings) -> list[str]:
         f"  reports     {places.data_docs / model}",
         f"  Airflow     runs and logs of {model}_train, {model}_score, {model}_deploy",
         f"  studies     {model}_train/… in Optuna's storage",
-        f"  images      {image_repository(model)}, and the container that serves it until it is removed",
+        f"  images      {image_repository(model)}",
+        "  serving     until `make stop`, or in the stack until its container is removed",
     ]
 
 
@@ -119,11 +124,15 @@ def _listed(root: Path, files: list[Path]) -> list[str]:
 
 
 def _not_in_git(root: Path, files: list[Path]) -> list[str]:
-    """Those of the files that git could not bring back."""
+    """Those of the files that git could not bring back, ignored ones too; all of them where there is no repository."""
     env = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
-    call = ["git", "status", "--porcelain", "-z", "--untracked-files=all", "--", *map(str, files)]
-    done = subprocess.run(call, cwd=root, env=env, capture_output=True, text=True, check=False)
-    return [line[3:] for line in done.stdout.split("\0") if line[3:]]
+    call = ["git", "status", "--porcelain", "-z", "--no-renames", "--ignored", "--untracked-files=all", "--"]
+    try:
+        done = subprocess.run([*call, *map(str, files)], cwd=root, env=env, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return ["any of them: they are in no repository that git reads"]
+    changed = [line[3:] for line in done.stdout.split("\0") if line[3:]]
+    return [name for name in changed if "__pycache__" not in name]
 
 
 if __name__ == "__main__":

@@ -52,14 +52,14 @@ def times_of(times: pd.Series, panel: Panel | None, label_delay: int = 0) -> Tim
         ScaffoldRefused: They cover too little time to hold anything out.
     """
     data_from, data_until, told = _months(times)
-    schedule = _schedule(times, data_from, data_until)
+    delay = timedelta(days=label_delay)
+    schedule = _schedule(times, data_from, data_until, delay)
     until = _last_end(schedule, data_until)
     start = _shifted(until, -MONTHS[schedule])
-    delay = timedelta(days=label_delay)
     holdout_from, held_until = start + timedelta(days=HOLDOUT_FROM_DAYS[schedule]) - delay, until - delay
     # Each label is known when what it is for begins: a trial's fold, and after that the holdout.
     known_until = holdout_from - 2 * delay
-    told += _held_out(times, data_from, known_until, (holdout_from, held_until))
+    told += _held_out(times, data_from, known_until, (holdout_from, held_until), label_delay)
     train_days = max((known_until - data_from).days, 1)
     lookback = 0 if panel is None else _lookback_days(panel)
     windows = Windows(
@@ -69,7 +69,7 @@ def times_of(times: pd.Series, panel: Panel | None, label_delay: int = 0) -> Tim
     told.append(
         f"schedule: {schedule}, the holdout begins {HOLDOUT_FROM_DAYS[schedule]} days into the interval"
         + (
-            f", both {label_delay} days earlier, as labels are known so late"
+            f"; training and holdout lie {label_delay} days earlier, as labels are known so late"
             if label_delay
             else "; LABEL_DELAY=days, or label_delay_hours in the spec, where a label is known some time after its row"
         )
@@ -78,7 +78,7 @@ def times_of(times: pd.Series, panel: Panel | None, label_delay: int = 0) -> Tim
 
 
 def _held_out(
-    times: pd.Series, data_from: datetime, train_until: datetime, holdout: tuple[datetime, datetime]
+    times: pd.Series, data_from: datetime, train_until: datetime, holdout: tuple[datetime, datetime], label_delay: int
 ) -> list[str]:
     """What there is to say of the rows on both sides of the split; refuses where one side has none."""
     holdout_from, until = holdout
@@ -88,17 +88,19 @@ def _held_out(
         months = times.dt.strftime("%Y-%m").value_counts().sort_index()
         raise ScaffoldRefused(
             "the rows cover too little time to train on some and hold others out",
-            where="TIME",
+            where=f"TIME, LABEL_DELAY={label_delay}" if label_delay else "TIME",
             expected=f"rows before {train_until:%Y-%m-%d} and from {holdout_from:%Y-%m-%d} to {until:%Y-%m-%d}, in "
             "months without a gap between them",
             got=f"{to_train} and {len(held)}; by month {some(f'{one}: {n}' for one, n in months.items())}",
-            next_step="give more months, mend wrong times, or leave TIME out: rows are then split by their key",
+            next_step="give more months, or a smaller LABEL_DELAY if the labels are known earlier"
+            if label_delay
+            else "give more months, mend wrong times, or leave TIME out: rows are then split by their key",
         )
     days = held.dt.floor("D").nunique()
     if len(held) >= HOLDOUT_ROWS and days >= HOLDOUT_DAYS:
         return []
-    few = f"holdout: {len(held)} rows of {days} days, too few to show much: expect `hold`"
-    return [f"{few} until there are {HOLDOUT_ROWS} of {HOLDOUT_DAYS}"]
+    few = f"holdout: {len(held)} rows of {days} days, fewer than {HOLDOUT_ROWS} of {HOLDOUT_DAYS}"
+    return [f"{few}: a small improvement does not show in them, and its verdict is `hold`"]
 
 
 def panel_of(times: pd.Series, series: pd.Series) -> tuple[Panel, str]:
@@ -155,14 +157,15 @@ def _utc(month: pd.Period) -> datetime:
     return datetime(month.year, month.month, 1, tzinfo=UTC)
 
 
-def _schedule(times: pd.Series, data_from: datetime, data_until: datetime) -> Schedule:
+def _schedule(times: pd.Series, data_from: datetime, data_until: datetime, delay: timedelta) -> Schedule:
     """The shortest schedule whose typical holdout has enough rows and days; else the longest that fits the data."""
     days = max((data_until - data_from).days, 1)
     rows_a_day = len(times) / days
     filled = times.dt.floor("D").nunique() / days
     fitting: list[Schedule] = ["@monthly"]
     for name, months in MONTHS.items():
-        if _shifted(_last_end(name, data_until), -months) < data_from:
+        start = _shifted(_last_end(name, data_until), -months)
+        if start < data_from or start + timedelta(days=HOLDOUT_FROM_DAYS[name]) - 3 * delay <= data_from:
             continue
         fitting.append(name)
         held_out = months * MONTH_DAYS - HOLDOUT_FROM_DAYS[name]

@@ -28,9 +28,10 @@ def window(spec: ModelSpec, interval: Interval) -> Interval:
 def months_to_read(
     spec: ModelSpec, interval: Interval, present: Mapping[str, set[str]], *, force: bool = False
 ) -> list[Interval]:
-    """The months to bring in: those any table lacks, and always those of which something was not known before.
+    """The months to bring in: those any table lacks, and always those of the interval itself.
 
-    These are the interval's own, and the ones before it whose labels came in, all of them, since it began.
+    Where labels come late, all of them: a month may have been read before its labels were known, by this model or by
+    another one that shares the table, and no run need have come since.
 
     Args:
         spec: The model.
@@ -39,11 +40,10 @@ def months_to_read(
         force: Bring in every month of the window.
     """
     held = set.intersection(*present.values()) if present else set()
-    news_from = interval.start - timedelta(hours=spec.label_delay_hours)
     return [
         month
         for month in window(spec, interval).months()
-        if force or month.end > news_from or f"{month.start:%Y-%m}" not in held
+        if force or spec.label_delay_hours or month.start >= interval.start or f"{month.start:%Y-%m}" not in held
     ]
 
 

@@ -9,7 +9,7 @@ from contender.core import schema
 from contender.core.errors import IntervalError, SpecError
 from contender.core.interval import Interval
 from contender.core.policy import GatePolicy
-from contender.core.spec import Column, ModelSpec, Panel, Shares, Table, Tuning, View, Windows
+from contender.core.spec import Column, ModelSpec, Panel, Shares, Source, Table, Tuning, View, Windows
 
 WINDOWS: dict[str, Any] = {"history_days": 180, "holdout_starts_after_days": 14, "gap_hours": 24, "lookback_days": 28}
 DATA_FROM = datetime(2013, 1, 1, tzinfo=UTC)
@@ -75,11 +75,20 @@ def test_spec_names_features_and_inputs_in_the_order_of_columns() -> None:
          r"where: windows.history_days; expected: more than 84, which holdout \(17\), gap, folds \(7\) and label"),
         ({"windows": Windows(**(WINDOWS | {"holdout_starts_after_days": 28}))},
          "where: windows.holdout_starts_after_days; expected: less than 28"),
-        ({"windows": Shares(), "label_delay_hours": 24}, "where: label_delay_hours; expected: 0: rows by Shares"),
+        ({"windows": Shares(), "label_delay_hours": 24},
+         "where: label_delay_hours, windows; expected: 0: rows by Shares"),
         ({"task": "forecast", "gate": GatePolicy(metric="mae", baseline="mean"),
           "panel": Panel(step="day", lags=(1, 2)),
           "columns": (Column(name="lag_3", source="habits"),)},
          "where: columns.lag_3; expected: one of the panel's lag_1, lag_2, naive; got: 'lag_3'"),
+        ({"columns": (Column(name="slice", kind="category", source="request"),)}, "where: columns.slice;"),
+        ({"label": "day"}, "where: label; expected: another name.*; got: 'day'"),
+        ({"task": "forecast", "gate": GatePolicy(metric="mae", baseline="mean"), "panel": Panel(step="day", lags=(1,)),
+          "columns": (Column(name="lag_1", source="habits"),), "label_delay_hours": 24},
+         "where: label_delay_hours; expected: 0: a panel"),
+        ({"windows": Shares()}, "where: windows; expected: Windows: .*; got: Shares, visits.at"),
+        ({"tables": (Table(name="visits", time_column=None, key=("id",), source=Source(url="a.csv", format="csv")),)},
+         "where: windows; expected: Shares: the rows of visits have no time_column; got: Windows"),
         ({"title": 1, "label_share": 0}, "where: title, label_share"),
         ({"label": "plan", "classes": ("a", "b", "c")}, "where: label, classes; .*; got: plan, a, b, c;"),
     ],
@@ -148,7 +157,12 @@ def test_split_of_a_label_that_comes_late_lies_earlier_by_as_much() -> None:
     late = _spec(label_delay_hours=24 * 30)
     split = late.split(Interval.parse("2013-12"))
     assert str(split.holdout) == "2013-11-15/2013-12-02"
-    assert str(split.train) == "2013-06-05/2013-11-14"
+    assert str(split.train) == "2013-06-05/2013-10-16"  # whose labels were known when the holdout began
+
+
+def test_split_that_a_late_label_leaves_nothing_says_so_of_the_runs_own_interval() -> None:
+    with pytest.raises(IntervalError, match=r"got: 2013-01-01/2013-02-01; .*known 30 days, 0:00:00 after their rows"):
+        _spec(label_delay_hours=24 * 30).split(Interval.parse("2013-01"))
 
 
 def test_writes_are_all_tables_that_are_the_models_own() -> None:

@@ -77,7 +77,7 @@ def test_environment_of_many_models_has_their_files_read_less_often(tmp_path: Pa
         values = environment(HOME, PORTS, user={"CONTENDER_MODELS": str(tmp_path)})
         return values["AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL"]
 
-    assert [seconds(models) for models in (1, 50, 159, 160, 500)] == ["10", "10", "10", "20", "60"]
+    assert [seconds(models) for models in (1, 50, 79, 80, 159, 160, 500)] == ["10", "10", "10", "20", "20", "30", "70"]
 
 
 def test_environment_proxy_of_the_user_spares_the_loopback_interface() -> None:

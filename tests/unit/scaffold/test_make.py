@@ -311,7 +311,26 @@ def test_rows_on_the_first_of_each_month_fill_their_months_and_a_gap_tells_what_
     made = made_of(root, "regression", frame, label="size", time="at")
     assert made.spec.data_until == datetime(2013, 1, 1, tzinfo=UTC)
     assert [one for one in made.guesses if "without 12 rows before it" in one]
-    assert [one for one in made.guesses if one.startswith("holdout: ") and "expect `hold`" in one]
+    assert [one for one in made.guesses if one.startswith("holdout: ") and "does not show in them" in one]
+
+
+def late(days: int, label_delay: int, root: Path) -> Made:
+    """A model of ten rows a day, whose labels are known days later."""
+    at = pd.date_range("2013-01-01", periods=days, freq="D").repeat(10).strftime("%Y-%m-%d")
+    return made_of(root, "regression", signals(len(at)).assign(at=at), label="size", time="at", label_delay=label_delay)
+
+
+def test_labels_that_are_known_later_choose_an_interval_that_leaves_some(root: Path) -> None:
+    made = late(120, 20, root)
+    assert (made.spec.schedule, made.spec.label_delay_hours) == ("@monthly", 480)
+    assert "training and holdout lie 20 days earlier" in " ".join(made.guesses)
+
+
+def test_labels_that_are_known_too_late_for_the_rows_are_refused_by_name(root: Path) -> None:
+    before = files_of(root)
+    with pytest.raises(ScaffoldRefused, match=r"where: TIME, LABEL_DELAY=100; .*or a smaller LABEL_DELAY"):
+        late(120, 100, root)
+    assert files_of(root) == before
 
 
 def test_forecast_of_series_with_gaps_is_refused_before_anything_is_written(root: Path) -> None:

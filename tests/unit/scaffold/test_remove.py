@@ -51,7 +51,8 @@ def test_remove_lists_the_model_s_files_and_what_stays_and_removes_none(
     said = capsys.readouterr().out
     assert said.startswith(
         "Would be removed:\n  tests/models/test_churn_model.py\n  expectations/churn/\n  feature_repo/churn.py\n"
-        "  dags/churn/\nStays on purpose"
+        "  dags/churn/\nGit could not bring back, as it is now: any of them: they are in no repository that git reads\n"
+        "Stays on purpose"
     )
     assert f"  decisions   {settings().decisions / 'churn.jsonl'}, " in said
     assert "churn, churn_quarantine, churn_history, _built/churn, churn_training_set, churn_predictions\n" in said
@@ -153,8 +154,44 @@ def test_remove_tells_what_git_could_not_bring_back(two: Path, capsys: pytest.Ca
     assert main(["churn"], two) == 0
     assert "Git could not" not in capsys.readouterr().out
     put(two, "dags/churn/notes.txt")
+    put(two, "dags/churn/.gitignore", "*.pkl\n.gitignore\n")
+    put(two, "dags/churn/big.pkl")
     assert main(["churn"], two) == 0
-    assert "Git could not bring back, as it is now: dags/churn/notes.txt\n" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    (lost,) = [line for line in said.splitlines() if line.startswith("Git could not bring back")]
+    assert set(lost.split(": ")[1].split(", ")) == {
+        f"dags/churn/{name}" for name in ("notes.txt", ".gitignore", "big.pkl")
+    }
+
+
+def test_remove_that_is_interrupted_after_a_file_was_moved_leaves_all_as_it_was(
+    two: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, rename, count = all_files(two), Path.rename, []
+
+    def interrupted(path: Path, to: Path) -> Path:
+        moved = rename(path, to)
+        count.append(path)
+        if len(count) == 2:
+            raise KeyboardInterrupt
+        return moved
+
+    monkeypatch.setattr(Path, "rename", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        take_away(two, files_of(two, "churn"))
+    assert all_files(two) == before
+    assert list(two.glob(".new-model-*")) == []
+
+
+def test_remove_of_a_model_that_begins_with_anothers_spec_tells_of_its_own_tables_alone(two: Path) -> None:
+    file = two / "dags" / "churn" / "dag.py"
+    other = "(Table(name='flights', time_column=None, key=('x',)),)"
+    more = f"BASE = SPEC.model_copy(update={{'name': 'base', 'tables': {other}}})"
+    put(
+        two, "dags/churn/dag.py", f"{file.read_text(encoding='utf-8')}\nfrom contender.core.spec import Table\n{more}\n"
+    )
+    assert "flights" not in declared(file).lake("churn")
+    assert "churn" in declared(file).lake("churn")
 
 
 def typed(commands: str, tmp_path: Path) -> list[str]:
@@ -177,10 +214,16 @@ def test_page_removes_as_the_makefile_takes_it(tmp_path: Path) -> None:
 
 
 def test_make_remove_model_takes_no_model_from_the_environment_or_by_default() -> None:
-    call = ["make", "--dry-run", "--old-file=install", "remove-model", "YES=1"]
-    env = os.environ | {"MODEL": "flight_delay"}
-    asked = subprocess.run(call, cwd=CHECKOUT, env=env, capture_output=True, text=True, check=True).stdout
-    assert asked.split("scaffold.remove")[1].strip() == "'' --yes"
+    call = ["make", "--dry-run", "--old-file=install", "remove-model"]
+    env = os.environ | {"MODEL": "flight_delay", "YES": "1"}
+
+    def asked(*arguments: str) -> str:
+        done = subprocess.run([*call, *arguments], cwd=CHECKOUT, env=env, capture_output=True, text=True, check=True)
+        return done.stdout.split("scaffold.remove")[1].strip()
+
+    assert asked("YES=1") == "'' --yes"
+    assert asked() == "''"
+    assert [asked("MODEL=churn", f"YES={word}") for word in ("0", "no", "1")] == ["'churn'", "'churn'", "'churn' --yes"]
 
 
 def test_page_deletes_the_tables_that_the_command_names(two: Path, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 from contender.core import schema
 from contender.upgrade.__main__ import CLEAN, EDITS
 from contender.upgrade.specs import check
+from tests.docs.pages import example
 from tests.unit.upgrade.test_upgrade_check import BEFORE, GOOD, NEXT, put_models, told
 
 SPEC = GOOD[GOOD.index("ModelSpec(\n") : GOOD.index("\n)\n") + 2]
@@ -94,6 +95,16 @@ def test_upgrade_check_of_a_model_that_prints_from_below_python_is_not_disturbed
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     put_models(tmp_path, {"loud": "import os\nos.write(1, b'{')\n" + GOOD})
+    assert told(capsys, tmp_path)[0] == CLEAN
+
+
+def test_upgrade_check_of_a_dag_of_ones_own_is_well(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    own = GOOD[: GOOD.index("train, score, deploy =")] + example("docs/compose.md", "fit-only")
+    name = "from contender.factory"
+    put_models(
+        tmp_path,
+        {"own": own, "module": own.replace(f"{name} import model_dag\n", f"{name}.model_dag import model_dag\n")},
+    )
     assert told(capsys, tmp_path)[0] == CLEAN
 
 
