@@ -13,7 +13,7 @@ from contender.core.errors import ContenderError
 from contender.core.settings import CHECKOUT
 from contender.scaffold.questions import completed
 from contender.scaffold.refusals import readable
-from contender.scaffold.request import Asked, asked_of, require_possible
+from contender.scaffold.request import Asked, asked_of, days_of, require_possible
 
 if TYPE_CHECKING:
     from contender.scaffold.make import Made
@@ -32,6 +32,7 @@ def main() -> int:
         signal.signal(ending, signal.default_int_handler)
     given = {name: os.environ.get(PREFIX + name, "") for name in ARGUMENTS}
     try:
+        days_of(given["LABEL_DELAY"].strip())  # it is not asked for, and refused before anything is
         found = completed(given, CHECKOUT, input if sys.stdin.isatty() else None)
         asked = asked_of(found)
         require_possible(asked, CHECKOUT)

@@ -69,7 +69,7 @@ def asked_of(given: Mapping[str, str]) -> Asked:
         name=said["NAME"], template=said["FROM"], data=said["DATA"], label=said.get("LABEL", ""),
         time=said.get("TIME", ""), entity=lists["ENTITY"], query=said.get("QUERY", ""),
         connection=said.get("CONNECTION", ""), drop=lists["DROP"], keep=lists["KEEP"], classes=lists["CLASSES"],
-        label_delay=_days(said.get("LABEL_DELAY", "")), title=said.get("TITLE", ""), owner=said.get("OWNER", ""),
+        label_delay=days_of(said.get("LABEL_DELAY", "")), title=said.get("TITLE", ""), owner=said.get("OWNER", ""),
     )  # fmt: skip
 
 
@@ -78,7 +78,12 @@ def listed(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
-def _days(text: str) -> int:
+def days_of(text: str) -> int:
+    """The number of days that a text says, 0 where it says nothing.
+
+    Raises:
+        ScaffoldRefused: It is none.
+    """
     if text and not (text.isdecimal() and int(text) <= LONGEST_DELAY_DAYS):
         raise _refused(
             "the label's delay is no number of days", "LABEL_DELAY", f"a whole number from 0 to {LONGEST_DELAY_DAYS}",
