@@ -45,7 +45,9 @@ def _of_the_task(made: Profile, task: Task) -> Iterator[str]:
 
 def _of_time_and_entity(made: Profile) -> Iterator[str]:
     times = [one.header for one in made.columns if one.kind == "time"]
-    names = [one.header for one in made.columns if one.identifies and one.name not in (made.label, made.time)]
+    naming = [one for one in made.columns if one.identifies and one.name not in (made.label, made.time)]
+    # What has fewest values comes first: a customer has several rows, an order number names each of them.
+    names = [one.header for one in sorted(naming, key=lambda one: one.distinct)]
     if made.time is None and times:
         yield (
             f"time: {some(times)} may say when a row happened: say TIME={quote(times[0])} to split by it; without TIME "

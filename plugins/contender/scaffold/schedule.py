@@ -139,7 +139,9 @@ def _months(times: pd.Series) -> tuple[datetime, datetime, list[str]]:
     newest = times.max().tz_localize(None)
     reached = (newest - last.start_time) / (last.end_time - last.start_time)
     if reached < LATEST and last > first and not (times.dt.day == 1).all():  # else each stands for its month
-        told.append(f"data_until: {last} ends after {reached:.0%} and is left out; set data_until once it is whole")
+        told.append(
+            f"data_until: the rows reach {reached:.0%} of {last}, which is left out; set data_until once it is whole"
+        )
         last -= 1
     there = set(months)
     gaps = [month for month in pd.period_range(first, last, freq="M") if month not in there]
