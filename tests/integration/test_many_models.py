@@ -75,7 +75,7 @@ def test_broken_model_shows_under_its_own_name_and_the_others_stay_and_run(model
     (error,) = api.import_errors()
     assert error["filename"] == f"{broken}/dag.py"
     assert "unknown field 'titel'" in error["stack_trace"]
-    assert "did you mean 'title'?" in error["stack_trace"]
+    assert "expected: 'title', or one of schema_version" in error["stack_trace"]
     assert not [name for name in others if api.dag(f"{name}_train")["is_stale"]]  # type: ignore[index]
 
     api.unpause(PROBE)
