@@ -17,7 +17,8 @@ import httpx
 import pytest
 
 from contender.adapters.containers import Built, Engine
-from contender.adapters.image_layer import archive_of, layered
+from contender.adapters.image_layer import layered
+from contender.core.archive import archive_of
 from contender.core.errors import ImageFailed
 from contender.engine_proxy import rules
 from contender.stages import image

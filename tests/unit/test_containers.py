@@ -13,8 +13,8 @@ from typing import Any, ClassVar
 import pytest
 
 from contender.adapters.containers import Engine, reach
-from contender.adapters.image_layer import archive_of
 from contender.adapters.served_answers import Served
+from contender.core.archive import archive_of
 from contender.core.errors import EngineUnavailable, ImageFailed
 from contender.stages import image
 

@@ -12,9 +12,10 @@ from typing import Protocol
 import docker
 
 from contender.adapters.engine_calls import GONE, TAIL, gone
-from contender.adapters.image_layer import archive_of, layered
+from contender.adapters.image_layer import layered
 from contender.adapters.served import READY_SECONDS, proof, serve
 from contender.adapters.served_answers import Served
+from contender.core.archive import archive_of
 from contender.core.errors import EngineUnavailable, ImageFailed
 
 log = logging.getLogger(__name__)

@@ -11,13 +11,13 @@ wants all of them.
 from __future__ import annotations
 
 import hashlib
-import io
 import json
-import tarfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
+
+from contender.core.archive import archive_of
 
 TIMELESS = "1970-01-01T00:00:00Z"
 
@@ -43,7 +43,8 @@ def layered(files: Mapping[str, bytes], labels: Mapping[str, str], below: Mappin
         labels: Labels of the image, over those of the one below.
         below: The other one as the engine describes it (`GET /images/<name>/json`).
     """
-    layer = _layer(files)
+    folders = {str(folder) for path in files for folder in PurePosixPath(path).parents} - {"."}
+    layer = archive_of(files, folders)
     below_it: list[str] = below["RootFS"]["Layers"]
     layers = [*below_it, f"sha256:{hashlib.sha256(layer).hexdigest()}"]
     config = json.dumps(
@@ -63,30 +64,3 @@ def layered(files: Mapping[str, bytes], labels: Mapping[str, str], below: Mappin
     return Layered(
         f"sha256:{digest}", archive_of({"manifest.json": manifest, f"{digest}.json": config, names[-1]: layer})
     )
-
-
-def archive_of(files: Mapping[str, bytes]) -> bytes:
-    """Files as a tar: the same bytes for the same files, whoever makes it and when."""
-    out = io.BytesIO()
-    with tarfile.open(fileobj=out, mode="w", format=tarfile.PAX_FORMAT) as archive:
-        for path in sorted(files):
-            entry = tarfile.TarInfo(path)
-            entry.size, entry.mode = len(files[path]), 0o644
-            archive.addfile(entry, io.BytesIO(files[path]))
-    return out.getvalue()
-
-
-def _layer(files: Mapping[str, bytes]) -> bytes:
-    """The files with their folders, which a layer names too."""
-    out = io.BytesIO()
-    folders = {str(folder) for path in files for folder in PurePosixPath(path).parents} - {"."}
-    with tarfile.open(fileobj=out, mode="w", format=tarfile.PAX_FORMAT) as archive:
-        for path in sorted([*folders, *files]):
-            entry = tarfile.TarInfo(path)
-            if path in folders:
-                entry.type, entry.mode = tarfile.DIRTYPE, 0o755
-                archive.addfile(entry)
-            else:
-                entry.size, entry.mode = len(files[path]), 0o644
-                archive.addfile(entry, io.BytesIO(files[path]))
-    return out.getvalue()

@@ -17,18 +17,6 @@ if TYPE_CHECKING:
 
 BINARY_CLASSES, MULTICLASS_FROM = 2, 3
 REQUEST = "request"
-OF_THE_PLATFORM = frozenset(
-    {
-        naming.EVENT_TIME,
-        naming.KNOWN_AT,
-        naming.DUE_AT,
-        "example_id",
-        "label_known_at",
-        "interval_start",
-        "slice",
-        "day",
-    }
-)
 OF_A_PANEL = re.compile(r"(lag|mean)_\d+")
 
 
@@ -61,7 +49,7 @@ def _columns(spec: ModelSpec) -> Iterator[Misfit]:
     known = {REQUEST, *(view.name for view in spec.views)}
     derived = spec.panel.features() if spec.panel else ()
     for field, name in (("label", spec.label), *((f"columns.{column.name}", column.name) for column in spec.columns)):
-        if name in OF_THE_PLATFORM:
+        if name in naming.OF_A_TRAINING_SET:
             yield Misfit(field, "another name: the platform has a column of this one", repr(name))
     for column in spec.columns:
         field = f"columns.{column.name}"

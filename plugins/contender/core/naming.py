@@ -52,13 +52,12 @@ def image_repository(model: str) -> str:
     return f"contender/{model.replace('_', '-')}"
 
 
-# What the platform's own columns are called; a source's column of that name gets an underscore.
-RESERVED = frozenset(
-    {
-        EVENT_TIME, KNOWN_AT, DUE_AT, "example_id", "label_known_at", "day", "slice", "interval_start", "row", "naive",
-        "at", "month", "request", "version", "quarantine_reason",
-    }
-)  # fmt: skip
+# The platform's own columns of a training set: neither an input nor the label may bear their names.
+OF_A_TRAINING_SET = frozenset(
+    {EVENT_TIME, KNOWN_AT, DUE_AT, "example_id", "label_known_at", "day", "slice", "interval_start"}
+)
+# These and its columns elsewhere; a source's column of that name gets an underscore.
+RESERVED = OF_A_TRAINING_SET | {"row", "naive", "at", "month", "request", "version", "quarantine_reason"}
 LONGEST = 63
 # Letters that Unicode does not take apart into a plain one and its mark.
 LETTERS = str.maketrans({"æ": "ae", "œ": "oe", "ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "ı": "i"})

@@ -8,6 +8,7 @@ import re
 import tarfile
 from typing import Any
 
+from contender.core.archive import archive_of
 from contender.core.errors import EngineCallRefused
 from contender.engine_proxy.rules import MODEL, parsed
 
@@ -32,7 +33,7 @@ def model_archive(raw: bytes) -> bytes:
     if not isinstance(labels, dict) or MODEL not in labels:
         raise _refused(f"a configuration with the label {MODEL}", str(labels)[:200])
     manifest = json.dumps([{"Config": config, "RepoTags": None, "Layers": layers}]).encode()
-    return _archive({**files, MANIFEST: manifest})
+    return archive_of({**files, MANIFEST: manifest})
 
 
 def _files(raw: bytes) -> dict[str, bytes]:
@@ -68,16 +69,6 @@ def _one(raw: bytes) -> list[dict[str, Any]]:
     if not (inner.startswith(b"[") and inner.endswith(b"]")):
         raise _refused("the manifest of one image", raw[:200].decode("utf-8", "replace"))
     return [parsed(inner[1:-1])]
-
-
-def _archive(files: dict[str, bytes]) -> bytes:
-    out = io.BytesIO()
-    with tarfile.open(fileobj=out, mode="w", format=tarfile.PAX_FORMAT) as archive:
-        for name, content in files.items():
-            entry = tarfile.TarInfo(name)
-            entry.size = len(content)
-            archive.addfile(entry, io.BytesIO(content))
-    return out.getvalue()
 
 
 def _refused(expected: str, got: str) -> EngineCallRefused:

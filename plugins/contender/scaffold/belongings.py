@@ -11,7 +11,7 @@ from pathlib import Path
 
 from contender.core.apart import said_apart
 from contender.core.errors import some
-from contender.core.naming import built_table, predictions_table, quarantine_table, training_table
+from contender.core.naming import built_table
 from contender.core.spec_source import specs_in
 from contender.scaffold.request import places
 
@@ -21,33 +21,29 @@ CODE = ("dags", "feature_repo", "plugins", "tests")  # where another may import 
 
 @dataclass(frozen=True)
 class Declared:
-    """What the specs of a `dag.py` say, as far as a removal asks.
+    """What the spec of a `dag.py` says, as far as a removal asks.
 
     Attributes:
-        tables, views: Names of those that it owns.
+        lake: Names of the model's own tables in the lake.
+        views: Names of the feature views that it owns.
         shared: Tables and views that it takes, by the names of their owners.
         problem: Why it cannot be read; empty where it can.
     """
 
-    tables: tuple[str, ...] = ()
+    lake: tuple[str, ...] = ()
     views: tuple[str, ...] = ()
     shared: tuple[tuple[str, str], ...] = ()
     problem: str = ""
-
-    def lake(self, model: str) -> list[str]:
-        """Names of the model's own tables in the lake."""
-        data = [name for table in self.tables for name in (table, quarantine_table(table))]
-        return [*data, *self.views, built_table(model), training_table(model), predictions_table(model)]
 
 
 def declared(file: Path) -> Declared:
     """What a `dag.py` declares, read in a process of its own: it may be the broken one that is to go."""
     said = said_apart(lambda: _said(file), READ_SECONDS)
     try:
-        tables, views, shared = json.loads(said)
+        lake, views, shared = json.loads(said)
     except ValueError:
         return Declared(problem=said)
-    return Declared(tuple(tables), tuple(views), tuple((owner, name) for owner, name in shared))
+    return Declared(tuple(lake), tuple(views), tuple((owner, name) for owner, name in shared))
 
 
 def _said(file: Path) -> str:
@@ -55,10 +51,14 @@ def _said(file: Path) -> str:
         found = specs_in(file.read_text(encoding="utf-8"), str(file))
     except BaseException as error:  # noqa: BLE001  it may raise anything, sys.exit's also
         return f"{type(error).__name__}: {error}"
-    specs = [spec for spec in found if spec.name == file.parent.name]  # not one that it took its own from
-    tables, views = [[part for spec in specs for part in getattr(spec, kind)] for kind in ("tables", "views")]
-    own = [sorted({part.name for part in parts if not part.owner}) for parts in (tables, views)]
-    return json.dumps([*own, [(part.owner, part.name) for part in [*tables, *views] if part.owner]])
+    own = [spec for spec in found if spec.name == file.parent.name]  # not one that it took its own from
+    shared = [(table.owner, table.name) for spec in own for table in spec.tables if table.owner]
+    shared += [(view.owner, view.name) for spec in own for view in spec.views if view.owner]
+    return json.dumps([
+        list(dict.fromkeys(name for spec in own for name in (*spec.writes(), built_table(spec.name)))),
+        [view.name for spec in own for view in spec.views if not view.owner],
+        shared,
+    ])  # fmt: skip
 
 
 def files_of(root: Path, model: str) -> list[Path]:

@@ -20,6 +20,7 @@ from contender.core.errors import ContenderError, ScaffoldRefused, some
 from contender.core.naming import image_repository
 from contender.core.settings import CHECKOUT, Settings, settings
 from contender.scaffold.belongings import Declared, declared, files_of, needed_by
+from contender.scaffold.refusals import readable
 from contender.scaffold.request import NAME
 from contender.scaffold.write import STAGING
 
@@ -41,7 +42,7 @@ def main(arguments: list[str] | None = None, root: Path = CHECKOUT) -> int:
         if asked.yes:
             take_away(root, files)
     except ContenderError as error:
-        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        print(readable(error), file=sys.stderr)
         return 1
     print("\n".join(["Removed:" if asked.yes else "Would be removed:", *listed, *what_stays(model, found, settings())]))
     if not asked.yes:
@@ -100,7 +101,7 @@ def take_away(root: Path, files: list[Path]) -> None:
 def what_stays(model: str, found: Declared, places: Settings) -> list[str]:
     """Lines that tell what there is of a model beside its files, and where."""
     releases, log = places.releases / model, places.decisions / f"{model}.jsonl"
-    lake = some(found.lake(model), 100) if not found.problem else f"not known, as its dag.py fails: {found.problem}"
+    lake = some(found.lake, 100) if not found.problem else f"not known, as its dag.py fails: {found.problem}"
     return [
         "Stays on purpose, as the record of what was decided and released:",
         f"  decisions   {log}, {places.reports / model}",

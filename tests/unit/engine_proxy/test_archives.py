@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from contender.adapters.image_layer import archive_of, layered
+from contender.adapters.image_layer import layered
+from contender.core.archive import archive_of
 from contender.core.errors import EngineCallRefused
 from contender.engine_proxy.archives import model_archive
 
