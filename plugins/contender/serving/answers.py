@@ -3,23 +3,33 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import msgspec
-from starlette.responses import Response
 
 from contender.core.errors import ContenderError, RequestInvalid, RequestMalformed, RequestTooLarge
 from contender.core.golden import Output
 from contender.serving.bundle import Signature
 
-JSON = "application/json"
+JSON = b"application/json"
 # In this order: the first class that fits gives the status. Anything else of ours is a fault of this side: 503.
 STATUS: tuple[tuple[type[ContenderError], int], ...] = (
     (RequestMalformed, 400),
     (RequestTooLarge, 413),
     (RequestInvalid, 422),
 )
+
+
+@dataclass(slots=True)
+class Reply:
+    """An answer over HTTP."""
+
+    body: bytes
+    status: int = 200
+    content_type: bytes = JSON
+    headers: tuple[tuple[bytes, bytes], ...] = ()
 
 
 class Features(msgspec.Struct, frozen=True):
@@ -47,15 +57,13 @@ def spoken(signature: Signature, output: Output) -> dict[str, Any]:
     return {"probability" if signature.task == "binary" else "value": output}
 
 
-def answer(content: Any, status: int = 200) -> Response:
+def answer(content: Any, status: int = 200) -> Reply:
     """A JSON answer."""
-    return Response(msgspec.json.encode(content), status_code=status, media_type=JSON)
+    return Reply(msgspec.json.encode(content), status)
 
 
-def refusal(error: ContenderError, status: int | None = None) -> Response:
+def refusal(error: ContenderError, status: int | None = None) -> Reply:
     """An error as JSON: the facts of the error, and the faults by field where there are any."""
-    if status is None:
-        status = next((code for kind, code in STATUS if isinstance(error, kind)), 503)
     facts: dict[str, Any] = {
         "type": type(error).__name__,
         "what": error.what,
@@ -67,4 +75,9 @@ def refusal(error: ContenderError, status: int | None = None) -> Response:
     if isinstance(error, RequestInvalid) and error.problems:
         facts["problems"] = error.problems
     # The standard library's encoder escapes what came in as lone surrogates; msgspec's refuses it.
-    return Response(json.dumps({"error": facts}), status_code=status, media_type=JSON)
+    return Reply(json.dumps({"error": facts}).encode(), status_of(error) if status is None else status)
+
+
+def status_of(error: ContenderError) -> int:
+    """The HTTP status of an error."""
+    return next((code for kind, code in STATUS if isinstance(error, kind)), 503)

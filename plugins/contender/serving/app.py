@@ -1,4 +1,4 @@
-"""The serving app: ASGI on Starlette, one model, no pandas.
+"""The serving app: ASGI, one model, no pandas.
 
 | route | answers |
 |---|---|
@@ -15,28 +15,21 @@ a request at fault: 400 no JSON, 413 too large, 422 cannot be answered, 503 cann
 
 from __future__ import annotations
 
+import asyncio
 import os
-from collections.abc import Awaitable, Callable
 from pathlib import Path
-from time import perf_counter
 
-from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response
-from starlette.routing import Route
-
-from contender.core.errors import BundleBroken, ContenderError, RequestInvalid, RequestMalformed, RequestTooLarge
-from contender.serving.answers import answer, refusal
+from contender.core.errors import BundleBroken
+from contender.serving.answers import Reply, answer
+from contender.serving.asgi import App, Call, Handler, Routes
+from contender.serving.dialects import Dialect, Instances
 from contender.serving.service import Service
 
-MAX_BODY = 1_048_576
 NO_STORE = "none"
+METRICS_TYPE = b"text/plain; version=0.0.4"
 
-Handler = Callable[[Request], Awaitable[Response]]
 
-
-def create_app(bundle_dir: Path, online_store: str | None, *, variant: str = "stable") -> Starlette:
+def create_app(bundle_dir: Path, online_store: str | None, *, variant: str = "stable") -> App:
     """The app for one bundle.
 
     Args:
@@ -49,41 +42,47 @@ def create_app(bundle_dir: Path, online_store: str | None, *, variant: str = "st
         OnlineStoreUnreachable: The store's address is malformed.
     """
     service = Service(bundle_dir, online_store, variant)
+    return App(routes(service), service.metrics, service)
 
-    async def predict(request: Request) -> Response:
-        return answer(service.predict(await _body(request)))
 
-    async def predict_raw(request: Request) -> Response:
-        return answer(service.predict_raw(await _body(request)))
+def routes(service: Service) -> Routes:
+    """What is answered, by path and method."""
 
-    async def health(_: Request) -> Response:
+    async def predict(call: Call) -> Reply:
+        return await service.predict(await call.body())
+
+    async def health(_: Call) -> Reply:
         return answer({"status": "alive"})
 
-    async def ready(_: Request) -> Response:
-        return answer(service.ready())
+    async def ready(_: Call) -> Reply:
+        # In a thread: a store that hangs holds up nobody else.
+        return answer(await asyncio.to_thread(service.ready))
 
-    async def metrics(_: Request) -> Response:
-        return Response(service.metrics.text(), media_type="text/plain; version=0.0.4")
+    async def metrics(_: Call) -> Reply:
+        return Reply(service.metrics.text(), content_type=METRICS_TYPE)
 
-    async def about(_: Request) -> Response:
+    async def about(_: Call) -> Reply:
         return answer(service.about())
 
-    handlers: tuple[tuple[str, str, Handler], ...] = (
-        ("/predict", "POST", predict),
-        ("/predict/raw", "POST", predict_raw),
-        ("/health", "GET", health),
-        ("/ready", "GET", ready),
-        ("/metrics", "GET", metrics),
-        ("/about", "GET", about),
-        ("/", "GET", about),
-    )
-    return Starlette(
-        routes=[Route(path, _measured(service, path, handler), methods=[method]) for path, method, handler in handlers],
-        exception_handlers={HTTPException: _no_such_route, Exception: _crash(service)},
-    )
+    return {
+        "/predict": {"POST": predict},
+        "/predict/raw": {"POST": _asked(service, Instances(service.bundle), "/predict/raw")},
+        "/health": {"GET": health},
+        "/ready": {"GET": ready},
+        "/metrics": {"GET": metrics},
+        "/about": {"GET": about},
+        "/": {"GET": about},
+    }
 
 
-def app_from_env() -> Starlette:
+def _asked(service: Service, dialect: Dialect, endpoint: str) -> Handler:
+    async def asked(call: Call) -> Reply:
+        return await service.ask(dialect, endpoint, await call.body(), call.headers)
+
+    return asked
+
+
+def app_from_env() -> App:
     """The app as the environment says; the factory that uvicorn calls.
 
     `CONTENDER_BUNDLE` is the bundle folder, `CONTENDER_ONLINE_STORE` the online store's file or `none`,
@@ -108,60 +107,3 @@ def app_from_env() -> Starlette:
         None if store == NO_STORE else store,
         variant=os.environ.get("CONTENDER_VARIANT", "stable"),
     )
-
-
-async def _body(request: Request) -> bytes:
-    """The body, read no further than `MAX_BODY` bytes."""
-    body = bytearray()
-    try:
-        async for part in request.stream():
-            body += part
-            if len(body) > MAX_BODY:
-                raise RequestTooLarge(
-                    "the request's body is too large",
-                    where="body",
-                    expected=f"at most {MAX_BODY} bytes",
-                    got="more",
-                    next_step="send it in several requests",
-                )
-    except ClientDisconnect as error:
-        raise RequestMalformed("the client left before its body ended", where="body") from error
-    return bytes(body)
-
-
-def _measured(service: Service, endpoint: str, handler: Handler) -> Handler:
-    async def measured(request: Request) -> Response:
-        start = perf_counter()
-        try:
-            response = await handler(request)
-        except ContenderError as error:
-            service.metrics.failed(type(error).__name__)
-            response = refusal(error)
-        service.metrics.answered(endpoint, response.status_code, perf_counter() - start)
-        return response
-
-    return measured
-
-
-async def _no_such_route(request: Request, error: Exception) -> Response:
-    status = error.status_code if isinstance(error, HTTPException) else 500
-    unknown = RequestInvalid(
-        "there is no such route" if status == 404 else str(error),  # noqa: PLR2004  not found
-        where=f"{request.method} {request.url.path}",
-        expected="POST /predict or /predict/raw, GET /health, /ready, /metrics or /about",
-        next_step="choose one of these",
-    )
-    return refusal(unknown, status)
-
-
-def _crash(service: Service) -> Callable[[Request, Exception], Awaitable[Response]]:
-    async def crash(request: Request, error: Exception) -> Response:
-        """Answer; Starlette raises the error again after that, and uvicorn logs it."""
-        service.metrics.failed(type(error).__name__)
-        service.metrics.answered(request.url.path, 500, 0.0)
-        fault = ContenderError(
-            "the server failed", where=request.url.path, got=type(error).__name__, next_step="read the server's log"
-        )
-        return refusal(fault, 500)
-
-    return crash

@@ -89,6 +89,11 @@ class Bundle:
         return str(self.about.get("version", "unregistered"))
 
     @property
+    def identity(self) -> dict[str, str]:
+        """Model and version, part of every answer."""
+        return {"model": self.signature.model, "version": self.version}
+
+    @property
     def onnx(self) -> Path:
         """The model file."""
         return self.folder / "model.onnx"

@@ -42,6 +42,10 @@ class Model:
     def __init__(self, bundle: Bundle) -> None:
         self.columns = bundle.signature.columns
         self.task = bundle.signature.task
+        self._numbers, self._categories = (
+            [(column.name, place) for place, column in enumerate(self.columns) if column.kind == kind]
+            for kind in ("number", "category")
+        )
         options = ort.SessionOptions()
         # Requests are small and uvicorn workers take the cores: threads of the session would only contend.
         options.intra_op_num_threads = 1
@@ -69,23 +73,24 @@ class Model:
         """For each row the probability of the label, the probabilities of the classes in their order, or the number.
 
         Args:
-            rows: Values in the order of `columns`, each already checked.
+            rows: Values in the order of `columns`, each already checked; at least one row.
         """
-        feed = {
-            column.name: _tensor(column, values)
-            for column, values in zip(self.columns, zip(*rows, strict=True), strict=True)
-        }
-        found = self._session.run([self._answer], feed)[0]
+        found = self._session.run([self._answer], self._feed(rows))[0]
         if self.task == "binary":
             found = found[:, 1]
         answers: list[Output] = (found if self.task == "multiclass" else found.reshape(-1)).tolist()
         return answers
 
-
-def _tensor(column: Column, values: tuple[Value, ...]) -> Any:
-    if column.kind == "number":
-        return np.array(values, dtype=np.float32).reshape(-1, 1)  # numpy makes NaN of None
-    return np.array(["" if value is None else value for value in values], dtype=object).reshape(-1, 1)
+    def _feed(self, rows: Sequence[Row]) -> dict[str, Any]:
+        """A tensor for each column. Those of numbers are slices of one array: an array each takes twice the time."""
+        values = tuple(zip(*rows, strict=True))
+        numbers = np.array([values[place] for _, place in self._numbers], dtype=np.float32)  # NaN of None
+        feed: dict[str, Any] = {
+            name: column for (name, _), column in zip(self._numbers, numbers[:, :, None], strict=True)
+        }
+        for name, place in self._categories:
+            feed[name] = np.array([["" if value is None else value] for value in values[place]], dtype=object)
+        return feed
 
 
 def self_check(model: Model, bundle: Bundle) -> float:

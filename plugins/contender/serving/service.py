@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from time import perf_counter
 from typing import Any
-
-import msgspec
 
 from contender.adapters.online_rows import open_rows
 from contender.core.errors import GoldenRequestsFailed, OnlineStoreUnreachable, RequestInvalid
-from contender.serving.answers import Features, Prediction, spoken
-from contender.serving.bodies import Body, instance_type
+from contender.core.golden import Output
+from contender.serving.answers import Features, Prediction, Reply, answer, spoken
+from contender.serving.batcher import Batcher, Work
+from contender.serving.bodies import Body
 from contender.serving.bundle import Bundle, Entry, load_bundle
-from contender.serving.lookup import Lookup, Question
+from contender.serving.dialects import Dialect, Headers
+from contender.serving.lookup import Looked, Lookup, Question
 from contender.serving.metrics import Metrics
 from contender.serving.model import Model, self_check
 
@@ -54,29 +57,20 @@ class Service:
             self.largest_difference = self_check(self.model, self.bundle)
         except GoldenRequestsFailed as error:
             self._unfit = error
-        self._raw = Body("instances", instance_type(self.bundle.signature.columns))
+        self._batcher = Batcher(self.model.predict, self._keep)
         self._entities = None if self.bundle.entry is None else Body("requests", self.bundle.entry.request)
 
-    @property
-    def identity(self) -> dict[str, str]:
-        """Model and version, part of every answer."""
-        return {"model": self.bundle.signature.model, "version": self.bundle.version}
-
-    def predict_raw(self, body: bytes) -> dict[str, Any]:
-        """Answer `{"instances": [{column: value}]}` with one answer for each instance.
-
-        That of a model of several classes is a list, in the order of `classes`, which is then part of the answer.
-        """
+    async def ask(self, dialect: Dialect, endpoint: str, body: bytes, headers: Headers) -> Reply:
+        """Answer a request by raw features, in the form that it was asked in."""
+        start = perf_counter()
         self._refuse_if_unfit()
-        rows = [msgspec.structs.astuple(row) for row in self._raw.rows(body)]
-        outputs = self.model.predict(rows)
-        self.metrics.predicted(outputs)
-        signature = self.bundle.signature
-        classes = {"classes": signature.classes} if signature.task == "multiclass" else {}
-        return {"predictions": outputs, **classes, **self.identity}
+        asked = dialect.read(body, headers)
+        work = Work(asked.rows, endpoint, start, asked.client_id)
+        return asked.reply(await self._batcher.answer(work))
 
-    def predict(self, body: bytes) -> dict[str, Any]:
+    async def predict(self, body: bytes) -> Reply:
         """Answer `{"requests": [{…}]}`, entities as the model's `request.py` declares them."""
+        start = perf_counter()
         self._refuse_if_unfit()
         entry, bodies = self.bundle.entry, self._entities
         if entry is None or bodies is None:
@@ -87,19 +81,20 @@ class Service:
                 got="a bundle without it",
                 next_step="send the features themselves to /predict/raw",
             )
-        questions = [_resolve(entry, index, request) for index, request in enumerate(bodies.rows(body))]
+        entities = bodies.rows(body)
+        questions = [_resolve(entry, index, request) for index, request in enumerate(entities)]
         looked = self._features().rows(questions)
-        outputs = self.model.predict([one.row for one in looked])
-        self.metrics.predicted(outputs)
-        for one in looked:
-            for reason, features in one.unknown.items():
-                for feature in features:
-                    self.metrics.unknown(feature, reason)
-        predictions = [
-            Prediction(question.at, Features(**one.unknown), **spoken(self.bundle.signature, output))
-            for output, question, one in zip(outputs, questions, looked, strict=True)
-        ]
-        return {"predictions": predictions, **self.identity}
+        work = Work([one.row for one in looked], "/predict", start, entities=entities)
+        work.at, work.unknown = [question.at for question in questions], [one.unknown for one in looked]
+        outputs = await self._batcher.answer(work)
+        self._count_unknown(looked)
+        return answer({"predictions": self._predictions(outputs, questions, looked), **self.bundle.identity})
+
+    def begin(self) -> None:
+        """Before the first request."""
+
+    def end(self) -> None:
+        """After the last request was answered."""
 
     def ready(self) -> dict[str, Any]:
         """What the app is ready with.
@@ -113,7 +108,7 @@ class Service:
             self._lookup.check()
         return {
             "status": "ready",
-            **self.identity,
+            **self.bundle.identity,
             "golden_requests": len(self.bundle.golden.requests),
             "largest_difference": self.largest_difference,
             "online_store": "off" if self._lookup is None else "reachable",
@@ -122,6 +117,24 @@ class Service:
     def about(self) -> dict[str, Any]:
         """Origin and signature of the model."""
         return {"about": self.bundle.about, "signature": self.bundle.signature}
+
+    def _keep(self, batch: Sequence[Work]) -> None:
+        for work in batch:
+            self.metrics.predicted(work.outputs)
+
+    def _predictions(
+        self, outputs: list[Output], questions: list[Question], looked: list[Looked]
+    ) -> list[Prediction]:
+        return [
+            Prediction(question.at, Features(**one.unknown), **spoken(self.bundle.signature, output))
+            for output, question, one in zip(outputs, questions, looked, strict=True)
+        ]
+
+    def _count_unknown(self, looked: list[Looked]) -> None:
+        for one in looked:
+            for reason, features in one.unknown.items():
+                for feature in features:
+                    self.metrics.unknown(feature, reason)
 
     def _features(self) -> Lookup:
         if self._lookup is None:

@@ -1,0 +1,179 @@
+"""ASGI without a framework: routes by exact path, bodies of bounded size, one answer for each request.
+
+A framework's objects for requests and answers cost more than all that this app does beside the model.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, MutableMapping
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Any, Protocol
+
+from contender.core.errors import ContenderError, RequestInvalid, RequestTooLarge
+from contender.serving.answers import Reply, refusal
+
+log = logging.getLogger(__name__)
+
+MAX_BODY = 1_048_576
+NOT_FOUND, NOT_ALLOWED, CRASHED = 404, 405, 500
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+
+class ClientLeft(Exception):
+    """The client closed its connection before its body ended: there is nobody to answer."""
+
+
+@dataclass(slots=True)
+class Call:
+    """One request."""
+
+    path: str
+    headers: dict[bytes, bytes]
+    receive: Receive
+
+    async def body(self) -> bytes:
+        """The body, read no further than `MAX_BODY` bytes.
+
+        Raises:
+            RequestTooLarge: It is larger.
+            ClientLeft: It did not end.
+        """
+        message = await self.receive()
+        if message["type"] == "http.request" and not message.get("more_body"):
+            whole: bytes = message.get("body", b"")
+            _require_size(len(whole))
+            return whole
+        parts = bytearray()
+        while message["type"] == "http.request":
+            parts += message.get("body", b"")
+            _require_size(len(parts))
+            if not message.get("more_body"):
+                return bytes(parts)
+            message = await self.receive()
+        raise ClientLeft
+
+
+Handler = Callable[[Call], Awaitable[Reply]]
+# By path, then by method.
+Routes = dict[str, dict[str, Handler]]
+
+
+class Watched(Protocol):
+    """Who is told of each answer; `contender.serving.metrics.Metrics` is one."""
+
+    def answered(self, endpoint: str, status: int, seconds: float) -> None:
+        """A request was answered."""
+
+    def failed(self, cause: str) -> None:
+        """A request was refused or failed, by the name of the error's class."""
+
+
+class Life(Protocol):
+    """What is begun before the first request and ended after the last one."""
+
+    def begin(self) -> None:
+        """Before the first request."""
+
+    def end(self) -> None:
+        """After the last request was answered."""
+
+
+class App:
+    """An ASGI application.
+
+    Args:
+        routes: Handlers by path and method.
+        watched: Told of each answer, with the route as `endpoint` (`unknown` where there is none).
+        life: Begun and ended with the server.
+    """
+
+    def __init__(self, routes: Routes, watched: Watched, life: Life) -> None:
+        self._routes, self._watched, self._life = routes, watched, life
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection's request, or the server's life."""
+        if scope["type"] == "lifespan":
+            await self._live(receive, send)
+            return
+        if scope["type"] != "http":
+            raise NotImplementedError(f"no connections of type {scope['type']}")
+        start = perf_counter()
+        path = scope["path"]
+        methods = self._routes.get(path)
+        try:
+            handler = methods.get(scope["method"]) if methods else None
+            if handler is None:
+                reply = _no_such_route(scope, methods)
+            else:
+                reply = await handler(Call(path, dict(scope["headers"]), receive))
+        except ContenderError as error:
+            self._watched.failed(type(error).__name__)
+            reply = refusal(error)
+        except ClientLeft:
+            self._watched.failed("ClientLeft")
+            return
+        except Exception as error:
+            log.exception("%s failed", path)
+            self._watched.failed(type(error).__name__)
+            reply = _crash(path, error)
+        # Counted first: whoever has the answer finds it in the metrics.
+        self._watched.answered(path if methods else "unknown", reply.status, perf_counter() - start)
+        await _send(reply, send, with_body=scope["method"] != "HEAD")
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        """The server's life; what fails at its begin is told, so that the server does not start."""
+        await receive()
+        try:
+            self._life.begin()
+        except Exception as error:
+            await send({"type": "lifespan.startup.failed", "message": str(error)})
+            raise
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        self._life.end()
+        await send({"type": "lifespan.shutdown.complete"})
+
+
+async def _send(reply: Reply, send: Send, *, with_body: bool) -> None:
+    length = b"%d" % len(reply.body)
+    headers = [(b"content-type", reply.content_type), (b"content-length", length), *reply.headers]
+    await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+    await send({"type": "http.response.body", "body": reply.body if with_body else b""})
+
+
+def _require_size(size: int) -> None:
+    if size > MAX_BODY:
+        raise RequestTooLarge(
+            "the request's body is too large",
+            where="body",
+            expected=f"at most {MAX_BODY} bytes",
+            got="more",
+            next_step="send it in several requests",
+        )
+
+
+def _no_such_route(scope: Scope, methods: dict[str, Handler] | None) -> Reply:
+    unknown = RequestInvalid(
+        "the route takes other methods" if methods else "there is no such route",
+        where=f"{scope['method']} {scope['path']}",
+        expected=" or ".join(methods) if methods else "one of those that GET /openapi.json lists",
+        next_step="choose one of these",
+    )
+    reply = refusal(unknown, NOT_ALLOWED if methods else NOT_FOUND)
+    if methods:
+        reply.headers = ((b"allow", ", ".join(methods).encode()),)
+    return reply
+
+
+def _crash(path: str, error: Exception) -> Reply:
+    fault = ContenderError(
+        "the server failed", where=path, got=type(error).__name__, next_step="read the server's log"
+    )
+    return refusal(fault, CRASHED)
+
+

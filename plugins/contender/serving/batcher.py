@@ -1,0 +1,130 @@
+"""Micro-batches: requests that are there at the same moment are scored together, without waiting for more.
+
+A call of ONNX Runtime costs more than the rows in it: at a concurrency of 8 the model is asked once for what arrived
+in one turn of the event loop. Whoever is alone waits for nobody.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from time import perf_counter
+from typing import Any
+
+from contender.core.golden import Output
+from contender.serving.bundle import Value
+
+# As many rows as take about a millisecond; a larger request goes alone, and others get their turn in between.
+MAX_ROWS = 256
+
+
+@dataclass(slots=True)
+class Work:
+    """One request on its way through the model.
+
+    Attributes:
+        rows: Values in the order of the signature's columns.
+        endpoint: The route that it came by.
+        start: `perf_counter()` when it came.
+        client_id: The caller's name for it.
+        entities: The requests by entity, as they were sent; `None` where the features themselves were.
+        at: Their prediction times.
+        unknown: For each of them the features that are null, by reason.
+        outputs: The model's answers, once there are any.
+        request_id: The server's name for it, given when it is answered.
+        seconds: From `start` until the answer was there.
+    """
+
+    rows: Sequence[Sequence[Value]]
+    endpoint: str
+    start: float
+    client_id: str | None = None
+    entities: list[Any] | None = None
+    at: list[Any] | None = None
+    unknown: list[Any] | None = None
+    outputs: list[Output] = field(default_factory=list)
+    request_id: str = ""
+    seconds: float = 0.0
+
+
+class Batcher:
+    """Scores what is waiting once in each turn of the loop.
+
+    Args:
+        predict: One output for each row.
+        keep: Puts answered work on record, before anybody hears of the answer; what it raises is the answer then.
+        max_rows: Rows at which a batch is closed.
+    """
+
+    def __init__(
+        self,
+        predict: Callable[[Sequence[Sequence[Value]]], list[Output]],
+        keep: Callable[[Sequence[Work]], None],
+        max_rows: int = MAX_ROWS,
+    ) -> None:
+        self._predict, self._keep, self._max_rows = predict, keep, max_rows
+        self._waiting: list[tuple[Work, asyncio.Future[None]]] = []
+
+    async def answer(self, work: Work) -> list[Output]:
+        """The outputs of one request's rows.
+
+        Raises:
+            PredictionLogFull: The answer could not be put on record, so there is none.
+        """
+        loop = asyncio.get_running_loop()
+        answered = loop.create_future()
+        if not self._waiting:
+            # After the requests that came in the same turn: their tasks are ahead of this call in the loop's queue.
+            loop.call_soon(self._flush, loop)
+        self._waiting.append((work, answered))
+        await answered
+        return work.outputs
+
+    def _flush(self, loop: asyncio.AbstractEventLoop) -> None:
+        count, rows = 0, 0
+        for work, _ in self._waiting:
+            rows += len(work.rows)
+            if count and rows > self._max_rows:
+                break
+            count += 1
+        batch, self._waiting = self._waiting[:count], self._waiting[count:]
+        if self._waiting:
+            loop.call_soon(self._flush, loop)
+        try:
+            self._score([work for work, _ in batch])
+        except Exception as error:  # noqa: BLE001  whoever waits for it gets it
+            if len(batch) > 1:
+                self._one_by_one(batch)
+            else:
+                _settle(batch[0][1], error)
+            return
+        for _, answered in batch:
+            _settle(answered)
+
+    def _score(self, batch: list[Work]) -> None:
+        outputs = self._predict(batch[0].rows if len(batch) == 1 else [row for work in batch for row in work.rows])
+        now, begin = perf_counter(), 0
+        for work in batch:
+            end = begin + len(work.rows)
+            work.outputs, work.seconds, begin = outputs[begin:end], now - work.start, end
+        self._keep(batch)
+
+    def _one_by_one(self, batch: list[tuple[Work, asyncio.Future[None]]]) -> None:
+        """So that whoever sent what the model cannot take does not fail the others; nothing of them is on record yet."""
+        for work, answered in batch:
+            try:
+                self._score([work])
+            except Exception as error:  # noqa: BLE001  whoever waits for it gets it
+                _settle(answered, error)
+            else:
+                _settle(answered)
+
+
+def _settle(answered: asyncio.Future[None], error: Exception | None = None) -> None:
+    if answered.done():  # its request was cancelled meanwhile
+        return
+    if error is None:
+        answered.set_result(None)
+    else:
+        answered.set_exception(error)
