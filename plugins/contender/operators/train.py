@@ -264,7 +264,7 @@ class TrainFit(ModelOperator):
     def _bundle(self, context: Context, fitted: Any, holdout: Any, run_id: str) -> dict[str, bytes]:
         """The files that the image is built from and the app reads."""
         from contender.adapters.features import Features
-        from contender.stages import train
+        from contender.stages import packing, train
 
         signature = {
             "model": self.spec.name, "label": self.spec.label, "task": self.spec.task, "classes": self.spec.classes,
@@ -276,7 +276,7 @@ class TrainFit(ModelOperator):
             "code_revision": self.code_revision(context),
             "train": self.assembled["train"], "holdout": self.assembled["holdout"],
         }  # fmt: skip
-        files = {"model.onnx": fitted.content}
+        files = {"model.onnx": fitted.content, packing.PACKED: packing.packed(fitted.content, self.spec.columns)}
         documents = {"signature": signature, "about": about, "golden": train.golden(fitted, holdout, self.spec)}
         files |= {f"{name}.json": json.dumps(content, indent=1).encode() for name, content in documents.items()}
         # A model that takes the views of one owner alone is asked as its owner is.

@@ -95,8 +95,18 @@ class Bundle:
 
     @property
     def onnx(self) -> Path:
-        """The model file."""
+        """The model as it was stored."""
         return self.folder / "model.onnx"
+
+    @property
+    def is_packed(self) -> bool:
+        """Whether there is a packed model too; bundles of before there were any have none."""
+        return (self.folder / "packed.onnx").exists()
+
+    @property
+    def scored(self) -> Path:
+        """The model file that requests are answered by."""
+        return self.folder / "packed.onnx" if self.is_packed else self.onnx
 
 
 def load_bundle(folder: Path) -> Bundle:

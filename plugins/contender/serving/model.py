@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from onnxruntime.capi import onnxruntime_pybind11_state as failures
 
 from contender.core.errors import BundleBroken, GoldenRequestsFailed
 from contender.core.golden import Output, apart
-from contender.serving.bundle import Bundle, Column, Value
+from contender.serving.bundle import Bundle, Value
 
 # What ONNX Runtime raises for a file it cannot load; each stands by itself below Exception.
 UNLOADABLE = (
@@ -26,6 +27,8 @@ UNLOADABLE = (
 ONNX_TYPES = {"number": "tensor(float)", "category": "tensor(string)"}
 
 PROBABILITIES = "probabilities"
+# The inputs of a packed model (contender/stages/packing.py).
+PACKED = {"number": "contender/numbers", "category": "contender/categories"}
 
 Row = Sequence[Value]
 
@@ -43,24 +46,29 @@ class Model:
         self.columns = bundle.signature.columns
         self.task = bundle.signature.task
         self._numbers, self._categories = (
-            [(column.name, place) for place, column in enumerate(self.columns) if column.kind == kind]
+            [place for place, column in enumerate(self.columns) if column.kind == kind]
             for kind in ("number", "category")
         )
+        self._pick = itemgetter(*self._numbers) if self._numbers else None
         options = ort.SessionOptions()
-        # Requests are small and uvicorn workers take the cores: threads of the session would only contend.
+        # Requests are small and processes take the cores: threads of the session would only contend.
         options.intra_op_num_threads = 1
         options.inter_op_num_threads = 1
         try:
             self._session = ort.InferenceSession(
-                bundle.onnx.read_bytes(), sess_options=options, providers=["CPUExecutionProvider"]
+                bundle.scored.read_bytes(), sess_options=options, providers=["CPUExecutionProvider"]
             )
         except UNLOADABLE as error:
             raise _broken(bundle, "a graph that ONNX Runtime loads", error) from error
+        self._feed = self._packed if bundle.is_packed else self._by_column
         self._check_interface(bundle)
 
     def _check_interface(self, bundle: Bundle) -> None:
         takes = {given.name: given.type for given in self._session.get_inputs()}
-        expected = {column.name: ONNX_TYPES[column.kind] for column in self.columns}
+        if bundle.is_packed:
+            expected = {PACKED[column.kind]: ONNX_TYPES[column.kind] for column in self.columns}
+        else:
+            expected = {column.name: ONNX_TYPES[column.kind] for column in self.columns}
         if takes != expected:
             differing = sorted(name for name in takes.keys() | expected.keys() if takes.get(name) != expected.get(name))
             raise _broken(bundle, "the inputs of signature.json", f"others at {', '.join(differing)}")
@@ -81,16 +89,24 @@ class Model:
         answers: list[Output] = (found if self.task == "multiclass" else found.reshape(-1)).tolist()
         return answers
 
-    def _feed(self, rows: Sequence[Row]) -> dict[str, Any]:
-        """A tensor for each column. Those of numbers are slices of one array: an array each takes twice the time."""
-        values = tuple(zip(*rows, strict=True))
-        numbers = np.array([values[place] for _, place in self._numbers], dtype=np.float32)  # NaN of None
-        feed: dict[str, Any] = {
-            name: column for (name, _), column in zip(self._numbers, numbers[:, :, None], strict=True)
-        }
-        for name, place in self._categories:
-            feed[name] = np.array([["" if value is None else value] for value in values[place]], dtype=object)
+    def _packed(self, rows: Sequence[Row]) -> dict[str, Any]:
+        feed: dict[str, Any] = {}
+        if self._pick is not None:
+            # numpy makes NaN of None
+            feed[PACKED["number"]] = np.array([self._pick(row) for row in rows], dtype=np.float32).reshape(len(rows), -1)
+        if self._categories:
+            texts = [["" if row[place] is None else row[place] for place in self._categories] for row in rows]
+            feed[PACKED["category"]] = np.array(texts, dtype=object)
         return feed
+
+    def _by_column(self, rows: Sequence[Row]) -> dict[str, Any]:
+        """What a model of before there were packed ones takes."""
+        whole = self._packed(rows)
+        return {
+            self.columns[place].name: whole[PACKED[kind]][:, [position]]
+            for kind, places in (("number", self._numbers), ("category", self._categories))
+            for position, place in enumerate(places)
+        }
 
 
 def self_check(model: Model, bundle: Bundle) -> float:
@@ -118,7 +134,7 @@ def self_check(model: Model, bundle: Bundle) -> float:
 def _broken(bundle: Bundle, expected: str, got: object) -> BundleBroken:
     return BundleBroken(
         "the model file cannot be served",
-        where=str(bundle.onnx),
+        where=str(bundle.scored),
         expected=expected,
         got=got,
         next_step="train the model again",

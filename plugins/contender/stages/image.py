@@ -26,6 +26,7 @@ SHARED = (
     "adapters/online_rows.py", "adapters/online_sqlite.py", "adapters/online_redis.py",
 )  # fmt: skip
 BUNDLE_FILES = ("model.onnx", "signature.json", "golden.json", "about.json")
+MORE_FILES = ("packed.onnx", "request.py")  # bundles of before there were packed models lack it; not all have requests
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,7 @@ def model(bundle: Path, version: str, runtime_tag: str, *, source: str = "", rec
         )
     about = json.loads((bundle / "about.json").read_bytes()) | {"version": version}
     del about["run_id"]  # another one each time that the same model is trained; the release names it
-    files = [name for name in (*BUNDLE_FILES, "request.py") if (bundle / name).is_file()]
+    files = [name for name in (*BUNDLE_FILES, *MORE_FILES) if (bundle / name).is_file()]
     context = {f"bundle/{name}": (bundle / name).read_bytes() for name in files}
     # The train stage wrote it before there was a version.
     context["bundle/about.json"] = json.dumps(about, indent=1, sort_keys=True).encode()

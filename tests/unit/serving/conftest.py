@@ -28,7 +28,7 @@ def serve(bundle_dir: Path, online_store: str | None) -> Iterator[httpx.Client]:
     listening = socket.socket()
     listening.bind(("127.0.0.1", 0))
     config = uvicorn.Config(
-        create_app(bundle_dir, online_store), loop="uvloop", http="httptools", log_level="critical", lifespan="off"
+        create_app(bundle_dir, online_store), loop="uvloop", http="httptools", log_level="critical", lifespan="on"
     )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
