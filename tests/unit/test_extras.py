@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import json
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from contender.core.spec import ModelSpec
 from contender.serving.service import Service
 from contender.stages import image, train
 from tests.docs.pages import example
+from tests.unit.serving.asked import predict_raw
 from tests.unit.test_tasks import COLUMNS, KINDS, SMALL, rows, write_bundle
 
 ESTIMATORS = {"lightgbm": ("LGBMClassifier", "LGBMRegressor"), "xgboost": ("XGBClassifier", "XGBRegressor")}
@@ -73,7 +73,7 @@ def test_extra_estimator_is_stored_and_served_with_the_answers_it_was_fitted_to(
     service = Service(tmp_path, None, "stable")
     service.ready()
     asked = image.golden(tmp_path)
-    served = service.predict_raw(json.dumps({"instances": asked.instances}).encode())["predictions"]
+    served = predict_raw(service, asked.instances)["predictions"]
     picked = np.unique(np.linspace(0, len(frame) - 1, num=len(asked.instances)).astype(int))
     expected = train.answers(fitted, train.inputs(frame.iloc[picked], spec.columns), spec.task)
     assert len(np.unique(expected)) > 5

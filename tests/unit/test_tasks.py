@@ -17,8 +17,9 @@ from contender.core.policy import GatePolicy
 from contender.core.spec import ModelSpec
 from contender.serving.answers import spoken
 from contender.serving.service import Service
-from contender.stages import image, plots, score, train
+from contender.stages import image, packing, plots, score, train
 from contender.stages.defaults import boosting
+from tests.unit.serving.asked import predict_raw
 from tests.unit.test_train import COLUMNS, SMALL
 from tests.unit.test_train import rows as flights
 
@@ -72,6 +73,7 @@ def write_bundle(folder: Path, spec: ModelSpec, stored: train.StoredModel) -> No
         "views": {},
     }  # fmt: skip
     (folder / "model.onnx").write_bytes(stored.content)
+    (folder / packing.PACKED).write_bytes(packing.packed(stored.content, spec.columns))
     golden = train.golden(stored, rows(spec), spec)
     for name, content in {"signature": signature, "golden": golden, "about": {"version": "1"}}.items():
         (folder / f"{name}.json").write_text(json.dumps(content))
@@ -92,7 +94,7 @@ def test_served_model_answers_the_golden_requests_as_trained(spec: ModelSpec, bu
     service = Service(bundle, str(bundle / "no such store.db"), "stable")
     assert service.ready()["largest_difference"] <= 1e-6 * max(abs(float(np.max(rows(spec)["late"]))), 1)
     golden = image.golden(bundle)
-    answer = service.predict_raw(json.dumps({"instances": golden.instances}).encode())
+    answer = predict_raw(service, golden.instances)
     assert ("classes" in answer) == (spec.task == "multiclass")
     proof = image.prove(answer["predictions"], golden, image="i", digest="d", model_digest="m", size_mb=1.0)
     assert proof.answered == train.GOLDEN_REQUESTS

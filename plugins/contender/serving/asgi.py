@@ -171,9 +171,5 @@ def _no_such_route(scope: Scope, methods: dict[str, Handler] | None) -> Reply:
 
 
 def _crash(path: str, error: Exception) -> Reply:
-    fault = ContenderError(
-        "the server failed", where=path, got=type(error).__name__, next_step="read the server's log"
-    )
+    fault = ContenderError("the server failed", where=path, got=type(error).__name__, next_step="read the server's log")
     return refusal(fault, CRASHED)
-
-

@@ -111,7 +111,7 @@ class Batcher:
         self._keep(batch)
 
     def _one_by_one(self, batch: list[tuple[Work, asyncio.Future[None]]]) -> None:
-        """So that whoever sent what the model cannot take does not fail the others; nothing of them is on record yet."""
+        """So that whoever sent what the model cannot take fails alone; nothing of the others is on record yet."""
         for work, answered in batch:
             try:
                 self._score([work])

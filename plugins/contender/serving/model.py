@@ -92,8 +92,8 @@ class Model:
     def _packed(self, rows: Sequence[Row]) -> dict[str, Any]:
         feed: dict[str, Any] = {}
         if self._pick is not None:
-            # numpy makes NaN of None
-            feed[PACKED["number"]] = np.array([self._pick(row) for row in rows], dtype=np.float32).reshape(len(rows), -1)
+            numbers = np.array([self._pick(row) for row in rows], dtype=np.float32)  # numpy makes NaN of None
+            feed[PACKED["number"]] = numbers.reshape(len(rows), -1)
         if self._categories:
             texts = [["" if row[place] is None else row[place] for place in self._categories] for row in rows]
             feed[PACKED["category"]] = np.array(texts, dtype=object)

@@ -122,9 +122,7 @@ class Service:
         for work in batch:
             self.metrics.predicted(work.outputs)
 
-    def _predictions(
-        self, outputs: list[Output], questions: list[Question], looked: list[Looked]
-    ) -> list[Prediction]:
+    def _predictions(self, outputs: list[Output], questions: list[Question], looked: list[Looked]) -> list[Prediction]:
         return [
             Prediction(question.at, Features(**one.unknown), **spoken(self.bundle.signature, output))
             for output, question, one in zip(outputs, questions, looked, strict=True)
