@@ -3,7 +3,7 @@
 # is completed, and a password that was changed in `.env` is changed here too.
 # Passwords are read from the environment by psql itself: they are no argument that `ps` would show.
 set -euo pipefail
-for name in airflow mlflow feast optuna; do
+for name in airflow mlflow feast optuna predictions; do
   psql -q -v ON_ERROR_STOP=1 -v name="$name" <<SQL
 \getenv password CONTENDER_${name^^}_DB_PASSWORD
 SELECT format('CREATE ROLE %I LOGIN', :'name') WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = :'name') \gexec

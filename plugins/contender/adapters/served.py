@@ -24,6 +24,7 @@ TAKEOVER_SECONDS = 4.0
 # For the requests under way when it is told to stop; uvicorn in the image waits 10 s for them.
 STOP_SECONDS = 15
 PORT = "8080/tcp"
+JOURNAL = "/journal"
 PURPOSE = "contender.purpose"
 PROOF_OF = "contender.proof-of"
 SERVED_AS = "contender.served-as"
@@ -113,9 +114,12 @@ def serve(
     network: str,
     environment: Mapping[str, str],
     labels: Mapping[str, str],
+    journal: str = "",
     ready_within_s: float = READY_SECONDS,
 ) -> Served:
     """Have the image serve under a name of the network, in the place of what served under it.
+
+    Its journal of predictions is on a volume that outlives the container, so that the next one ships what it left.
 
     The new container is started beside the old one and takes the name once it is ready; the old one answers on until
     nobody remembers its address, and ends its requests. Killed at any instruction and called again, it first puts
@@ -127,7 +131,7 @@ def serve(
     """
     with calling(f"serving {image} as {name}"):
         digest = client.images.get(image).id
-        served_as = _digest(digest, network, dict(environment), dict(labels), HARDENED)
+        served_as = _digest(digest, network, dict(environment), dict(labels), journal, HARDENED)
         _settle(client, name, network)
         current = _named(client, name, network)
     if current is not None and current.labels.get(SERVED_AS) == served_as and _is_ready(current, network):
@@ -136,6 +140,7 @@ def serve(
     upcoming = start(
         client, digest, name=name + NEXT, network=network, environment=environment, ready_within_s=ready_within_s,
         labels={**labels, PURPOSE: "served", SERVED_AS: served_as}, restart_policy={"Name": "unless-stopped"},
+        mounts=[docker.types.Mount(JOURNAL, journal)] if journal else [],
     )  # fmt: skip
     with calling(f"giving {name} to {digest}"):
         if current is not None:

@@ -47,6 +47,11 @@ def served_name(network: str, model: str) -> str:
     return f"{network}-{model}"
 
 
+def journal_volume(network: str, model: str) -> str:
+    """Name of the volume with the journal of a served model's predictions; it outlives its containers."""
+    return f"{served_name(network, model)}-journal"
+
+
 def image_repository(model: str) -> str:
     """Repository part of the image name; OCI names take no underscores at their ends, dashes are customary."""
     return f"contender/{model.replace('_', '-')}"

@@ -37,6 +37,8 @@ class Settings:
             proof is published on the loopback, and nothing is deployed).
         serving_online_store: Online store of served containers, as the serving app takes it
             (`CONTENDER_SERVING_ONLINE_STORE`, default none: they answer raw features alone).
+        serving_predictions: Prediction store of served containers, likewise (`CONTENDER_SERVING_PREDICTIONS`, default
+            none: they keep no prediction log).
     """
 
     home: Path
@@ -52,6 +54,7 @@ class Settings:
     mlflow_ui: str
     serving_network: str
     serving_online_store: str
+    serving_predictions: str
 
     @property
     def data_docs(self) -> Path:
@@ -98,6 +101,7 @@ def settings(root: Path = CHECKOUT) -> Settings:
         mlflow_ui=env.get("CONTENDER_MLFLOW_UI", "").rstrip("/"),
         serving_network=env.get("CONTENDER_SERVING_NETWORK", ""),
         serving_online_store=env.get("CONTENDER_SERVING_ONLINE_STORE", ""),
+        serving_predictions=env.get("CONTENDER_SERVING_PREDICTIONS", ""),
     )
 
 

@@ -25,6 +25,8 @@ IMAGE = rf"{ID}|(?:{COMPONENT}(?::[0-9]+)?/)?{COMPONENT}(?:/{COMPONENT})*(?::{TA
 CONTAINER = r"[A-Za-z0-9][A-Za-z0-9_.-]*"
 # After the name of the network: a name is a DNS name on it, and only a model's may be taken.
 SERVED_NAME = r"-[a-z][a-z0-9_]*(?:-next|-previous)?"
+# The one volume that a container may have: the journal of its model's predictions, in its own place.
+JOURNAL_NAME, JOURNAL = r"-[a-z][a-z0-9_]*-journal", "/journal"
 # What the stack itself runs from is built by its owner.
 RESERVED = frozenset({"contender/airflow"})
 PURPOSE, PURPOSES = "contender.purpose", frozenset({"proof", "served"})
@@ -225,7 +227,7 @@ def container_config(raw: bytes, network: str) -> dict[str, Any]:
 def _host(host: Any, network: str) -> dict[str, Any]:
     _require(isinstance(host, dict), "HostConfig", "an object", host)
     fixed = {"NetworkMode": network, **CONFINED}
-    said = _said(host, {*fixed, "Memory", "RestartPolicy"}, "HostConfig")
+    said = _said(host, {*fixed, "Memory", "Mounts", "RestartPolicy"}, "HostConfig")
     for name, value in fixed.items():
         _require(said.get(name) == value, f"HostConfig.{name}", value, said.get(name))
     memory = said.get("Memory")
@@ -235,7 +237,24 @@ def _host(host: Any, network: str) -> dict[str, Any]:
     _require(isinstance(policy, dict), "HostConfig.RestartPolicy", "an object", policy)
     restart = _said(policy, {"Name"}, "HostConfig.RestartPolicy").get("Name", "no")
     _require(restart in {"no", "unless-stopped"}, "HostConfig.RestartPolicy.Name", "no, unless-stopped", restart)
-    return {**fixed, "Memory": memory, "RestartPolicy": {"Name": restart}}
+    mounts = _mounts(said.get("Mounts", []), network)
+    return {**fixed, "Memory": memory, "Mounts": mounts, "RestartPolicy": {"Name": restart}}
+
+
+def _mounts(mounts: Any, network: str) -> list[dict[str, Any]]:
+    """None, or the journal's volume."""
+    where = "HostConfig.Mounts"
+    _require(isinstance(mounts, list) and len(mounts) <= 1, where, f"at most one, at {JOURNAL}", mounts)
+    for mount in mounts:
+        _require(isinstance(mount, dict), where, "an object", mount)
+        said = _said(mount, {"Type", "Source", "Target"}, where)
+        _require(said.get("Type") == "volume", f"{where}.Type", "volume", said.get("Type"))
+        _require(said.get("Target") == JOURNAL, f"{where}.Target", JOURNAL, said.get("Target"))
+        named = isinstance(source := said.get("Source"), str) and re.fullmatch(
+            re.escape(network) + JOURNAL_NAME, source
+        )
+        _require(named, f"{where}.Source", f"{network}-<model>-journal", source)
+    return [{"Type": "volume", "Source": mount["Source"], "Target": JOURNAL} for mount in mounts]
 
 
 def require_own_container(found: Mapping[str, Any], network: str) -> None:

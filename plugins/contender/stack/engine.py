@@ -158,6 +158,12 @@ class Engine:
         done = self.docker("ps", "--all", "--format", "{{.Names}}", *asked)
         return self.must(done, "the models' containers cannot be listed", "mend what the last line names").split()
 
+    def journals(self, network: str) -> list[str]:
+        """Names of the volumes with the journals of the models that were served on a network."""
+        done = self.docker("volume", "ls", "--quiet", "--filter", f"name={network}-")
+        names = self.must(done, "the volumes cannot be listed", "mend what the last line names").split()
+        return [name for name in names if name.startswith(f"{network}-") and name.endswith("-journal")]
+
 
 def this_engine(folder: Path, run: Run = execute) -> Engine:
     """The engine that the shell's own settings name, and the stack that they or `.env` name."""

@@ -94,6 +94,9 @@ def down(engine: Engine, say: Say, *, volumes: bool, confirmed: bool, ask: Calla
         models = engine.models(OURS, f"network={_models_network(engine)}")
         if models:
             engine.must(engine.docker("rm", "--force", "--volumes", *models), "models' containers stay", "try again")
+        journals = engine.journals(_models_network(engine))
+        if journals:
+            engine.must(engine.docker("volume", "rm", *journals), "models' journals stay", "try again")
         done = engine.compose("down", "--volumes", "--remove-orphans", show=say)
         engine.must(done, "not everything was removed", "mend what the last line names, then make down VOLUMES=1")
         say(f"Removed the stack and its data. {env_file.NAME} stays, with the settings of the next one.")

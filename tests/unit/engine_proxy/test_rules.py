@@ -24,6 +24,7 @@ HOST: dict[str, Any] = {
     "PidsLimit": 256,
     "LogConfig": {"Type": "json-file", "Config": {"max-size": "10m", "max-file": "3"}},
     "Memory": 2**29,
+    "Mounts": [{"Type": "volume", "Source": f"{NETWORK}-toy-journal", "Target": "/journal"}],
     "RestartPolicy": {"Name": "unless-stopped"},
 }
 CONFIG: dict[str, Any] = {
@@ -165,6 +166,10 @@ def changed(*path: str, to: Any) -> bytes:
     return json.dumps(config).encode()
 
 
+def mounted(**otherwise: Any) -> bytes:
+    return changed("HostConfig", "Mounts", to=[HOST["Mounts"][0] | otherwise])
+
+
 def without(name: str) -> bytes:
     return json.dumps(CONFIG | {"HostConfig": {key: HOST[key] for key in HOST if key != name}}).encode()
 
@@ -172,6 +177,12 @@ def without(name: str) -> bytes:
 HOSTILE = {
     "binds": changed("HostConfig", "Binds", to=["/:/host"]),
     "binds in lower case": changed("HostConfig", "binds", to=["/:/host"]),
+    "a folder as the journal": mounted(Type="bind", Source="/"),
+    "another volume as the journal": mounted(Source="contender_home"),
+    "another's journal": mounted(Source="other_models-toy-journal"),
+    "the journal in another place": mounted(Target="/bundle"),
+    "the journal by a driver": mounted(VolumeOptions={"DriverConfig": {"Name": "local", "Options": {"device": "/"}}}),
+    "two volumes": changed("HostConfig", "Mounts", to=HOST["Mounts"] * 2),
     "mounts": changed("HostConfig", "Mounts", to=[{"Type": "bind", "Source": "/", "Target": "/host"}]),
     "volumes of others": changed("HostConfig", "VolumesFrom", to=["contender-postgres-1"]),
     "volumes": changed("Volumes", to={"/x": {}}),

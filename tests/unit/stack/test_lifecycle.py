@@ -108,9 +108,15 @@ def test_down_confirmed_deletion_removes_models_then_all_with_volumes(
     machine: Machine, ask: Callable[[str], str] | None, confirmed: bool
 ) -> None:
     machine.answers[MODELS] = Done(0, "contender-flight_delay\n")
+    network = machine.config["networks"]["models"]["name"]
+    machine.answers["volume", "ls"] = Done(0, f"{network}-flight_delay-journal\n{network}-other\n")
     down(machine, [], ask, confirmed=confirmed)
-    removal = ["compose", "down", "--volumes", "--remove-orphans"]
-    assert machine.asked[-2:] == [["rm", "--force", "--volumes", "contender-flight_delay"], removal]
+    removed = [words for words in machine.asked if words[0] == "rm" or words[:2] == ["volume", "rm"]]
+    assert removed == [
+        ["rm", "--force", "--volumes", "contender-flight_delay"],
+        ["volume", "rm", f"{network}-flight_delay-journal"],
+    ]
+    assert machine.asked[-1] == ["compose", "down", "--volumes", "--remove-orphans"]
 
 
 def test_down_question_names_what_goes(machine: Machine) -> None:
