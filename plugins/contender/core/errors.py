@@ -29,6 +29,9 @@ ContenderError
 ├── ImageMissing              the engine has the image of a release no more
 ├── DecisionLogBroken         the decision log's hash chain does not hold
 ├── OnlineStoreUnreachable    the online store cannot be read
+├── PredictionLogFull         an answer cannot be written to the journal, and so is not given
+├── PredictionStoreUnreachable the prediction store cannot be written or read
+├── PredictionsRefused        the prediction store refuses records for their content
 ├── BundleBroken              a served model's bundle lacks a file or contradicts itself
 └── RequestInvalid            a prediction request that cannot be answered
     ├── RequestMalformed      its body is no JSON
@@ -189,6 +192,18 @@ class DecisionLogBroken(ContenderError):
 
 class OnlineStoreUnreachable(ContenderError):
     """The online store cannot be read."""
+
+
+class PredictionLogFull(ContenderError):
+    """An answer cannot be written to the journal, and so is not given."""
+
+
+class PredictionStoreUnreachable(ContenderError):
+    """The prediction store cannot be written or read now."""
+
+
+class PredictionsRefused(ContenderError):
+    """The prediction store refuses records for their content; nothing of the batch was stored."""
 
 
 class BundleBroken(ContenderError):
