@@ -44,7 +44,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import prometheus_client  # noqa: E402, F401
 
 from tests.online_stores import address, own_redis, redis_server, session_redis  # noqa: E402, F401
-from tests.postgres import postgres  # noqa: E402, F401
+from tests.postgres import own_postgres, postgres  # noqa: E402, F401
+from tests.predictions import predictions_address  # noqa: E402, F401
 from tests.s3 import s3  # noqa: E402, F401
 
 INTERVAL = "2013-02"

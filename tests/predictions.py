@@ -44,10 +44,12 @@ def ids(lines: bytes) -> list[str]:
 
 
 def stored(address: str) -> list[str]:
-    """The request ids in a store, in order."""
+    """The request ids in a store, in order; none where it was never written."""
     query = f"SELECT request_id FROM {TABLE} ORDER BY request_id"
     if "://" in address:
         with psycopg.connect(address) as server:
-            return [str(row[0]) for row in server.execute(query)]
+            made = server.execute("SELECT to_regclass(%s)", (TABLE,)).fetchone()
+            return [str(row[0]) for row in server.execute(query)] if made and made[0] else []
     with closing(sqlite3.connect(address)) as file:
-        return [row[0] for row in file.execute(query)]
+        made = file.execute("SELECT name FROM sqlite_master WHERE name = ?", (TABLE,)).fetchone()
+        return [row[0] for row in file.execute(query)] if made else []

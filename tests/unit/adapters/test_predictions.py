@@ -15,7 +15,7 @@ import pytest
 
 from contender.adapters.predictions import TABLE, Predictions, Record, open_predictions
 from contender.core.errors import PredictionsRefused, PredictionStoreUnreachable
-from tests.predictions import ids, libpq, line, predictions_address, stored  # noqa: F401
+from tests.predictions import ids, libpq, line, stored
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 
@@ -28,7 +28,8 @@ def opened(address: str, timeout_s: float = 10.0) -> Iterator[Predictions]:
 
 def record(number: int, **changes: object) -> Record:
     given = {
-        "request_id": f"00000000-0000-7000-8000-{number:012x}", "client_id": None, "time": START + timedelta(hours=number),
+        "request_id": f"00000000-0000-7000-8000-{number:012x}", "client_id": None,
+        "time": START + timedelta(hours=number),
         "model": "tiny", "version": "3", "variant": "stable", "endpoint": "/predict", "latency_ms": 1.25,
         "entities": [{"origin": "JFK"}], "at": [START], "features": [["JFK", 1.5, None], ["é", -2e-300, 3.0]],
         "unknown": [{"missing": ["x"]}], "predictions": [[0.25, 0.75], 0.1],

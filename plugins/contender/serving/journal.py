@@ -1,0 +1,151 @@
+"""The journal: records of answers, handed to the kernel before the answer is given.
+
+An append is one `write` to a file that appends, so that what was acknowledged outlives the process, however it ends. It
+does not outlive the machine unless `fsync` is on. The journal is bounded: where it is full, or its disk is, appending
+fails and the app answers nothing, rather than answer unlogged or forget.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from pathlib import Path
+
+from contender.core.errors import PredictionLogFull
+from contender.serving import segments
+
+MB = 1_000_000
+SEGMENT = 4 * MB
+
+
+class Journal:
+    """The journal of one process in a folder that several may share; for any number of threads.
+
+    Args:
+        folder: Where the segments are; made where it is not there.
+        limit: The most bytes of everything in the folder. What other processes write counts as of the last look.
+        segment: From how many bytes on a segment is followed by the next.
+        fsync: Have each append on the disk before it returns.
+
+    Raises:
+        PredictionLogFull: The folder cannot be written.
+    """
+
+    def __init__(self, folder: Path, *, limit: int, segment: int = SEGMENT, fsync: bool = False) -> None:
+        self.folder, self.limit = folder, limit
+        # Of a small limit, so many that what is shipped is given back in good time.
+        self._segment, self._fsync = min(segment, max(limit // 8, 1)), fsync
+        self._lock = threading.Lock()
+        self._descriptor = -1
+        self._size = self._elsewhere = 0
+        self._closed = False
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._next()
+        except OSError as error:
+            raise self._full(error) from error
+
+    def append(self, lines: bytes) -> None:
+        """Write whole lines, all or none of them.
+
+        Raises:
+            PredictionLogFull: They do not fit into the limit, or the disk does not take them.
+        """
+        with self._lock:
+            if self._closed:
+                raise self._full("a server that is shutting down")
+            try:
+                if self._elsewhere + self._size + len(lines) > self.limit:
+                    self._measure()
+                    if self._elsewhere + self._size + len(lines) > self.limit:
+                        raise self._full(f"{self._elsewhere + self._size} bytes that are not in the store yet")
+                if self._size and self._size + len(lines) > self._segment:
+                    self._next()
+                self._write(lines)
+            except OSError as error:
+                raise self._full(error) from error
+
+    def live(self) -> tuple[Path, int]:
+        """The segment that is being written, and how many bytes of it are whole lines."""
+        with self._lock:
+            return self._path, self._size
+
+    def held(self) -> int:
+        """Bytes of everything in the folder, as of the last look."""
+        with self._lock:
+            return self._elsewhere + self._size
+
+    def measure(self) -> None:
+        """Look at the folder anew, after something was removed from it."""
+        with self._lock:
+            self._measure()
+
+    def close(self, shipped: int = 0) -> None:
+        """Give the segment up, and remove it if all of it is in the store; the journal takes nothing any more.
+
+        Args:
+            shipped: How many bytes of the live segment are in the store.
+        """
+        with self._lock:
+            self._closed = True
+            if self._descriptor >= 0:
+                if shipped == self._size:
+                    self._path.unlink(missing_ok=True)
+                os.close(self._descriptor)
+                self._descriptor = -1
+
+    def _write(self, lines: bytes) -> None:
+        """Append to the live segment, or leave it as it was: a later line must not follow upon half of one."""
+        if self._descriptor < 0:
+            self._next()
+        try:
+            written = os.write(self._descriptor, lines)
+            if written == len(lines) and self._fsync:
+                os.fdatasync(self._descriptor)
+        except OSError:
+            self._take_back()
+            raise
+        if written != len(lines):
+            self._take_back()
+            raise self._full(f"a disk that took {written} of {len(lines)} bytes")
+        self._size += written
+
+    def _take_back(self) -> None:
+        try:
+            os.ftruncate(self._descriptor, self._size)
+        except OSError:
+            # Whoever adopts it finds the half line at its end and sets it aside.
+            os.close(self._descriptor)
+            self._descriptor = -1
+            self._elsewhere, self._size = self._elsewhere + self._size, 0
+
+    def _next(self) -> None:
+        path, descriptor = segments.create(self.folder)
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+        self._path, self._descriptor, self._size = path, descriptor, 0
+        if self._fsync:
+            _fsync_folder(self.folder)
+        self._measure()
+
+    def _measure(self) -> None:
+        self._elsewhere = segments.size(self.folder) - self._size
+
+    def _full(self, got: object) -> PredictionLogFull:
+        return PredictionLogFull(
+            "the answer cannot be written to the journal, and nothing is answered unlogged",
+            where=str(self.folder),
+            expected=f"a folder that can be written, and less than {self.limit} bytes in it",
+            got=got,
+            next_step="see that the prediction store is reachable, so that the journal empties, and that the disk has "
+            "room; CONTENDER_JOURNAL_MB is the limit",
+        )
+
+
+def _fsync_folder(folder: Path) -> None:
+    """Have a new segment's name on the disk too."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

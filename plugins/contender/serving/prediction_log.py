@@ -1,0 +1,89 @@
+"""The prediction log of one server, as the environment says: a journal, the store, and the thread between them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from contender.adapters.predictions import open_predictions
+from contender.core.errors import BundleBroken
+from contender.serving.journal import MB, Journal
+from contender.serving.shipper import Figures, Shipper
+
+NO_STORE = "none"
+STORE_SECONDS = 10.0
+DRAIN_SECONDS = 5.0
+DEFAULT_MB = "256"
+
+
+class PredictionLog:
+    """Takes lines of records before their answers are given.
+
+    Args:
+        journal: Where they go at once.
+        shipper: What brings them to the store.
+    """
+
+    def __init__(self, journal: Journal, shipper: Shipper) -> None:
+        self._shipper = shipper
+        self.append = journal.append  # no call in between on the hot path
+
+    def begin(self) -> None:
+        """Start shipping; what a dead server left comes first."""
+        self._shipper.start()
+
+    def end(self, seconds: float = DRAIN_SECONDS) -> bool:
+        """After the last answer: ship what is left for so many seconds at most; whether nothing is left."""
+        return self._shipper.stop(seconds)
+
+    def figures(self) -> Figures:
+        """What metrics say of it."""
+        return self._shipper.figures()
+
+
+def log_from_env(environ: Mapping[str, str]) -> PredictionLog | None:
+    """The log that the environment asks for, or None for `CONTENDER_PREDICTIONS=none`.
+
+    `CONTENDER_PREDICTIONS` is the store's file or URL, `CONTENDER_JOURNAL` the journal's folder, `CONTENDER_JOURNAL_MB`
+    its limit (default 256), `CONTENDER_JOURNAL_FSYNC` `1` or `0` (default): each append on the disk before the answer.
+
+    Raises:
+        BundleBroken: A variable is not set, or has a value that means nothing.
+        PredictionLogFull: The journal's folder cannot be written.
+        PredictionStoreUnreachable: The store's address is malformed.
+    """
+    address = _given(environ, "CONTENDER_PREDICTIONS", f"the prediction store's file or URL, or {NO_STORE!r}")
+    if address == NO_STORE:
+        return None
+    store = open_predictions(address, STORE_SECONDS)
+    folder = Path(_given(environ, "CONTENDER_JOURNAL", "the folder of the journal"))
+    megabytes = environ.get("CONTENDER_JOURNAL_MB", DEFAULT_MB)
+    if not megabytes.isdecimal() or not int(megabytes):
+        raise _broken("CONTENDER_JOURNAL_MB", "a whole number of megabytes", megabytes)
+    fsync = environ.get("CONTENDER_JOURNAL_FSYNC", "0")
+    if fsync not in {"0", "1"}:
+        raise _broken("CONTENDER_JOURNAL_FSYNC", "0 or 1", fsync)
+    journal = Journal(folder, limit=int(megabytes) * MB, fsync=fsync == "1")
+    return PredictionLog(journal, Shipper(journal, store))
+
+
+def redacted_from_env(environ: Mapping[str, str]) -> list[str]:
+    """The names of `CONTENDER_REDACT`, which are separated by commas."""
+    return [name.strip() for name in environ.get("CONTENDER_REDACT", "").split(",") if name.strip()]
+
+
+def _given(environ: Mapping[str, str], name: str, expected: str) -> str:
+    value = environ.get(name, "")
+    if not value:
+        raise _broken(name, expected, "nothing")
+    return value
+
+
+def _broken(name: str, expected: str, got: str) -> BundleBroken:
+    return BundleBroken(
+        "the server does not know where to log its predictions",
+        where=name,
+        expected=expected,
+        got=got,
+        next_step=f"set {name}",
+    )

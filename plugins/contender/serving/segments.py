@@ -1,0 +1,79 @@
+"""The files of the journal: one folder, whole lines, and a lock that tells the living from the dead.
+
+A segment is `<ns>-<random>.jsonl`, with the nanosecond of its making, so that names sort by age. Who writes
+it holds an exclusive `flock` on it, which the kernel gives up when that process ends, however it ends. Whoever gets the
+lock of a segment may ship it and remove it. The folder is on a local disk: a network's locks are not to be relied on.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+SUFFIX = ".jsonl"
+ASIDE = "refused.jsonl"  # not a segment: what could not be shipped, with the reason
+
+
+def create(folder: Path) -> tuple[Path, int]:
+    """A new, empty segment that this process holds; its path and its descriptor, which appends."""
+    while True:
+        path = folder / f"{time.time_ns():019d}-{os.urandom(4).hex()}{SUFFIX}"
+        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640)
+        # Until it is locked, another process may take it for that of a dead one, and remove it since it is empty.
+        if _locked(descriptor):
+            return path, descriptor
+        os.close(descriptor)
+
+
+def segments(folder: Path) -> list[Path]:
+    """All segments, the oldest first."""
+    return sorted(path for path in folder.glob(f"*{SUFFIX}") if path.name != ASIDE)
+
+
+def size(folder: Path) -> int:
+    """Bytes of everything in the folder: the segments, and what was set aside."""
+    total = 0
+    for entry in os.scandir(folder):
+        try:
+            total += entry.stat().st_size
+        except FileNotFoundError:  # shipped in this moment
+            continue
+    return total
+
+
+@contextmanager
+def adopted(path: Path) -> Iterator[int | None]:
+    """Hold a segment for a block: a descriptor to read it by, or None where it is another's or not there any more."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        yield None
+        return
+    try:
+        yield descriptor if _locked(descriptor) else None
+    finally:
+        os.close(descriptor)
+
+
+def whole_lines(descriptor: int, offset: int, end: int, at_most: int) -> bytes:
+    """Whole lines from an offset on: about `at_most` bytes, or one longer line; nothing where no line is whole."""
+    wanted = at_most
+    while True:
+        data = os.pread(descriptor, min(wanted, end - offset), offset)
+        cut = data.rfind(b"\n") + 1
+        if cut or len(data) < wanted:
+            return data[:cut]
+        wanted *= 2
+
+
+def _locked(descriptor: int) -> bool:
+    """Lock a segment, unless another process has it, or somebody removed it meanwhile."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return os.fstat(descriptor).st_nlink > 0

@@ -1,0 +1,145 @@
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from contender.core.errors import PredictionLogFull
+from contender.serving import segments
+from contender.serving.journal import Journal
+from tests.unit.serving.journal_children import CONTEXT, on_a_disk_that_fills, started
+
+
+def contents(folder: Path) -> list[bytes]:
+    return [path.read_bytes() for path in segments.segments(folder)]
+
+
+def test_append_is_in_the_file_before_it_returns(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "new" / "journal", limit=1000)
+    journal.append(b"one\n")
+    journal.append(b"two\nthree\n")
+    path, size = journal.live()
+    assert (path.read_bytes(), size) == (b"one\ntwo\nthree\n", 14)
+    journal.close(-1)
+
+
+def test_segments_follow_each_other_by_size_and_lines_stay_whole(tmp_path: Path) -> None:
+    journal = Journal(tmp_path, limit=10_000, segment=30)
+    lines = [b"%020d\n" % number for number in range(5)] + [b"x" * 100 + b"\n"]
+    for line in lines:
+        journal.append(line)
+    journal.close(-1)
+    assert contents(tmp_path) == lines
+
+
+def test_full_journal_refuses_and_keeps_what_it_has(tmp_path: Path) -> None:
+    journal = Journal(tmp_path, limit=25)
+    journal.append(b"0123456789\n")
+    journal.append(b"0123456789\n")
+    with pytest.raises(PredictionLogFull, match=r"less than 25 bytes.*got: 22 bytes that are not in the store yet"):
+        journal.append(b"0123456789\n")
+    journal.append(b"01\n")
+    assert b"".join(contents(tmp_path)) == b"0123456789\n0123456789\n01\n"
+    journal.close(-1)
+
+
+def test_full_journal_takes_again_once_something_was_shipped(tmp_path: Path) -> None:
+    journal = Journal(tmp_path, limit=25)
+    journal.append(b"0123456789\n")
+    journal.append(b"0123456789\n")
+    segments.segments(tmp_path)[0].unlink()
+    journal.append(b"0123456789\n")
+    journal.close(-1)
+
+
+def test_limit_counts_what_others_and_what_was_set_aside_take(tmp_path: Path) -> None:
+    (tmp_path / segments.ASIDE).write_bytes(b"x" * 20)
+    other, journal = Journal(tmp_path, limit=45), Journal(tmp_path, limit=45)
+    other.append(b"0123456789\n")
+    journal.measure()
+    assert journal.held() == 31
+    journal.append(b"0123456789\n")
+    with pytest.raises(PredictionLogFull):
+        journal.append(b"0123456789\n")
+    other.close(-1)
+    journal.close(-1)
+
+
+def test_folder_that_cannot_be_written_stops_the_start(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(PredictionLogFull, match=r"NotADirectory|Not a directory"):
+        Journal(tmp_path / "file" / "journal", limit=100)
+
+
+def test_closed_journal_takes_nothing(tmp_path: Path) -> None:
+    journal = Journal(tmp_path, limit=100)
+    journal.append(b"a\n")
+    journal.close(-1)
+    with pytest.raises(PredictionLogFull, match=r"shutting down"):
+        journal.append(b"b\n")
+
+
+def test_close_removes_a_segment_that_is_in_the_store(tmp_path: Path) -> None:
+    journal = Journal(tmp_path, limit=100)
+    journal.append(b"a\n")
+    journal.close(2)
+    assert contents(tmp_path) == []
+
+
+def test_living_segment_is_adopted_by_nobody_and_a_dead_one_by_one(tmp_path: Path) -> None:
+    journal = Journal(tmp_path, limit=100)
+    journal.append(b"a\n")
+    path, _ = journal.live()
+    with segments.adopted(path) as held:
+        assert held is None
+    journal.close(-1)
+    with segments.adopted(path) as first, segments.adopted(path) as second:
+        assert first is not None
+        assert second is None
+        path.unlink()
+    with segments.adopted(path) as gone:
+        assert gone is None
+
+
+def test_whole_lines_are_cut_at_a_line_and_grow_for_a_long_one(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"1234\n5678\n" + b"x" * 50 + b"\nhalf")
+    descriptor = os.open(tmp_path / "file", os.O_RDONLY)
+    read: Callable[[int], bytes] = lambda offset: segments.whole_lines(descriptor, offset, 65, 8)  # noqa: E731
+    assert [read(0), read(5), read(10), read(61)] == [b"1234\n", b"5678\n", b"x" * 50 + b"\n", b""]
+    assert segments.whole_lines(descriptor, 0, 4, 8) == b""
+    os.close(descriptor)
+
+
+@pytest.mark.parametrize("fsync", [False, True], ids=["written", "synced"])
+def test_disk_that_takes_half_a_line_leaves_none_of_it(tmp_path: Path, fsync: bool) -> None:
+    heard, told = CONTEXT.Pipe(duplex=False)
+    process = started(on_a_disk_that_fills, told, tmp_path, fsync)
+    told.close()
+    said = [heard.recv_bytes().decode() for _ in range(3)]
+    process.join()
+    assert process.exitcode == 0
+    process.close()
+    heard.close()
+    assert said[:2] == ["a disk that took 4 of 14 bytes"] * 2
+    assert "File too large" in said[2]
+    assert contents(tmp_path) == [b"first\nfourth\n"]
+
+
+def test_full_disk_refuses_and_takes_again_when_it_has_room(tmp_path: Path) -> None:
+    if not os.access("/dev/full", os.W_OK):
+        pytest.skip("there is no /dev/full")
+    journal = Journal(tmp_path, limit=10_000)
+    journal.append(b"first\n")
+    mine, full = os.dup(journal._descriptor), os.open("/dev/full", os.O_WRONLY)
+    os.dup2(full, journal._descriptor)
+    with pytest.raises(PredictionLogFull, match=os.strerror(errno.ENOSPC)):
+        journal.append(b"second\n")
+    assert journal._descriptor == -1  # what cannot be cut to size is given up
+    os.close(full)
+    journal.append(b"third\n")
+    os.close(mine)
+    journal.close(-1)
+    assert sorted(contents(tmp_path)) == [b"first\n", b"third\n"]

@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from contender.core.errors import BundleBroken, ContenderError, PredictionLogFull, PredictionStoreUnreachable
+from contender.serving.prediction_log import log_from_env, redacted_from_env
+from tests.predictions import ids, line, stored
+
+
+def environment(folder: Path, **changes: str) -> dict[str, str]:
+    return {
+        "CONTENDER_PREDICTIONS": str(folder / "predictions.db"), "CONTENDER_JOURNAL": str(folder / "journal")
+    } | changes  # fmt: skip
+
+
+def test_log_from_begin_to_end_has_all_in_the_store(tmp_path: Path) -> None:
+    log = log_from_env(environment(tmp_path))
+    assert log is not None
+    log.begin()
+    log.append(one := line())
+    assert log.end()
+    assert stored(str(tmp_path / "predictions.db")) == ids(one)
+    assert log.figures().state == "stopped"
+
+
+def test_log_with_fsync_and_a_limit_in_megabytes(tmp_path: Path) -> None:
+    log = log_from_env(environment(tmp_path, CONTENDER_JOURNAL_FSYNC="1", CONTENDER_JOURNAL_MB="1"))
+    assert log is not None
+    log.append(line())
+    with pytest.raises(PredictionLogFull, match=r"less than 1000000 bytes"):
+        log.append(b"x" * 1_000_000 + b"\n")
+    log.begin()
+    assert log.end()
+
+
+def test_log_that_is_not_wanted_is_none(tmp_path: Path) -> None:
+    assert log_from_env({"CONTENDER_PREDICTIONS": "none"}) is None
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "kind", "where"),
+    [
+        ({"CONTENDER_PREDICTIONS": ""}, BundleBroken, "CONTENDER_PREDICTIONS"),
+        ({"CONTENDER_JOURNAL": ""}, BundleBroken, "CONTENDER_JOURNAL"),
+        ({"CONTENDER_JOURNAL_MB": "0"}, BundleBroken, "CONTENDER_JOURNAL_MB"),
+        ({"CONTENDER_JOURNAL_MB": "1.5"}, BundleBroken, "CONTENDER_JOURNAL_MB"),
+        ({"CONTENDER_JOURNAL_FSYNC": "yes"}, BundleBroken, "CONTENDER_JOURNAL_FSYNC"),
+        ({"CONTENDER_JOURNAL": "/dev/null/journal"}, PredictionLogFull, "/dev/null/journal"),
+        ({"CONTENDER_PREDICTIONS": "mysql://h/db"}, PredictionStoreUnreachable, "mysql://…"),
+    ],
+    ids=["no store", "no journal", "zero", "fraction", "word", "not to be written", "another database"],
+)
+def test_log_of_an_environment_that_means_nothing_does_not_start(
+    tmp_path: Path, changes: dict[str, str], kind: type[ContenderError], where: str
+) -> None:
+    with pytest.raises(kind) as raised:
+        log_from_env(environment(tmp_path, **changes))
+    assert raised.value.where == where
+
+
+def test_redacted_names_are_separated_by_commas() -> None:
+    assert redacted_from_env({"CONTENDER_REDACT": "a, model.b,,c "}) == ["a", "model.b", "c"]
+    assert redacted_from_env({}) == []
