@@ -15,6 +15,7 @@ import pytest
 
 from contender.adapters.predictions import TABLE, Predictions, Record, open_predictions
 from contender.core.errors import PredictionsRefused, PredictionStoreUnreachable
+from tests.docs.pages import example
 from tests.predictions import ids, libpq, line, stored
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
@@ -56,6 +57,16 @@ def test_write_again_changes_nothing(predictions_address: str) -> None:
         assert store.write(lines(record(2), record(1, version="9"), record(3), record(3))) == 1
         found = list(store.read("tiny", START, START + timedelta(days=1)))
     assert [(one.request_id[-1], one.version) for one in found] == [("1", "3"), ("2", "3"), ("3", "3")]
+
+
+def test_documented_reading_prints_the_predictions(
+    predictions_address: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with opened(predictions_address) as store:
+        store.write(lines(record(1, model="flight_delay"), record(2, model="flight_delay", predictions=[0.5])))
+    given = {"address": predictions_address, "since": START, "until": START + timedelta(days=1)}
+    exec(example("docs/serving-log.md", "predictions"), given)  # noqa: S102
+    assert capsys.readouterr().out == "3 stable [[0.25, 0.75], 0.1]\n3 stable [0.5]\n"
 
 
 def test_read_of_many_records_loses_none(predictions_address: str) -> None:
