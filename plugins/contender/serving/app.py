@@ -17,31 +17,42 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 from contender.core.errors import BundleBroken
 from contender.serving.answers import Reply, answer
 from contender.serving.asgi import App, Call, Handler, Routes
 from contender.serving.dialects import Dialect, Instances
+from contender.serving.prediction_log import PredictionLog, log_from_env, redacted_from_env
 from contender.serving.service import Service
 
 NO_STORE = "none"
 METRICS_TYPE = b"text/plain; version=0.0.4"
 
 
-def create_app(bundle_dir: Path, online_store: str | None, *, variant: str = "stable") -> App:
+def create_app(
+    bundle_dir: Path,
+    online_store: str | None,
+    *,
+    variant: str = "stable",
+    log: PredictionLog | None = None,
+    redact: Iterable[str] = (),
+) -> App:
     """The app for one bundle.
 
     Args:
         bundle_dir: The bundle folder.
         online_store: The online store's file or Redis URL; `None` serves raw features alone.
-        variant: Label of the metrics: `stable`, `canary` or `shadow`.
+        variant: Label of the metrics, part of each record: `stable`, `canary` or `shadow`.
+        log: The prediction log; `None` keeps none.
+        redact: Names of what no record shows.
 
     Raises:
         BundleBroken: The bundle cannot be served.
         OnlineStoreUnreachable: The store's address is malformed.
     """
-    service = Service(bundle_dir, online_store, variant)
+    service = Service(bundle_dir, online_store, variant, log, redact)
     return App(routes(service), service.metrics, service)
 
 
@@ -49,7 +60,7 @@ def routes(service: Service) -> Routes:
     """What is answered, by path and method."""
 
     async def predict(call: Call) -> Reply:
-        return await service.predict(await call.body())
+        return await service.predict(await call.body(), call.headers)
 
     async def health(_: Call) -> Reply:
         return answer({"status": "alive"})
@@ -86,7 +97,8 @@ def app_from_env() -> App:
     """The app as the environment says; the factory that uvicorn calls.
 
     `CONTENDER_BUNDLE` is the bundle folder, `CONTENDER_ONLINE_STORE` the online store's file or `none`,
-    `CONTENDER_VARIANT` the variant (default `stable`).
+    `CONTENDER_VARIANT` the variant (default `stable`). For those of the prediction log see
+    `contender.serving.prediction_log`.
 
     Raises:
         BundleBroken: A variable is not set, or the bundle cannot be served.
@@ -106,4 +118,6 @@ def app_from_env() -> App:
         Path(os.environ["CONTENDER_BUNDLE"]),
         None if store == NO_STORE else store,
         variant=os.environ.get("CONTENDER_VARIANT", "stable"),
+        log=log_from_env(os.environ),
+        redact=redacted_from_env(os.environ),
     )

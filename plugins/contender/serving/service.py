@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from time import perf_counter
 from typing import Any
+
+import msgspec
 
 from contender.adapters.online_rows import open_rows
 from contender.core.errors import GoldenRequestsFailed, OnlineStoreUnreachable, RequestInvalid
@@ -18,9 +20,12 @@ from contender.serving.dialects import Dialect, Headers
 from contender.serving.lookup import Looked, Lookup, Question
 from contender.serving.metrics import Metrics
 from contender.serving.model import Model, self_check
+from contender.serving.prediction_log import PredictionLog
+from contender.serving.record import Recorder, RequestIds
 
 # Readers of the store hardly ever wait for its writer; this is for a disk or a server that hangs.
 STORE_SECONDS = 1.0
+REQUEST_ID, MOST_OF_AN_ID = b"x-request-id", 128
 
 
 class Service:
@@ -29,16 +34,25 @@ class Service:
     Args:
         bundle_dir: The bundle folder.
         online_store: The online store's file or Redis URL; `None` where the model is asked by raw features alone.
-        variant: Label of the metrics.
+        variant: Label of the metrics, and part of each record.
+        log: Where answers are put on record before they are given; `None` keeps none.
+        redact: Names of what no record shows.
 
     Raises:
-        BundleBroken: The bundle cannot be served: the process should not start.
+        BundleBroken: The bundle cannot be served, or has nothing of a name to redact: the process should not start.
         OnlineStoreUnreachable: The store's address is malformed: likewise.
 
     A model that fails its golden requests does load, so that `/ready` and each answer can say so.
     """
 
-    def __init__(self, bundle_dir: Path, online_store: str | None, variant: str) -> None:
+    def __init__(
+        self,
+        bundle_dir: Path,
+        online_store: str | None,
+        variant: str,
+        log: PredictionLog | None = None,
+        redact: Iterable[str] = (),
+    ) -> None:
         self.bundle: Bundle = load_bundle(bundle_dir)
         self.model = Model(self.bundle)
         self._lookup: Lookup | None = None
@@ -58,6 +72,16 @@ class Service:
         except GoldenRequestsFailed as error:
             self._unfit = error
         self._batcher = Batcher(self.model.predict, self._keep)
+        self._ids = RequestIds()
+        self._log = log
+        entry = self.bundle.entry
+        self._recorder = Recorder(
+            **self.bundle.identity,
+            variant=variant,
+            columns=[column.name for column in self.bundle.signature.columns],
+            fields=() if entry is None else [field.encode_name for field in msgspec.structs.fields(entry.request)],
+            redact=redact,
+        )
         self._entities = None if self.bundle.entry is None else Body("requests", self.bundle.entry.request)
 
     async def ask(self, dialect: Dialect, endpoint: str, body: bytes, headers: Headers) -> Reply:
@@ -65,10 +89,10 @@ class Service:
         start = perf_counter()
         self._refuse_if_unfit()
         asked = dialect.read(body, headers)
-        work = Work(asked.rows, endpoint, start, asked.client_id)
-        return asked.reply(await self._batcher.answer(work))
+        work = Work(asked.rows, endpoint, start, asked.client_id or client_id(headers))
+        return identified(asked.reply(await self._batcher.answer(work)), work)
 
-    async def predict(self, body: bytes) -> Reply:
+    async def predict(self, body: bytes, headers: Headers) -> Reply:
         """Answer `{"requests": [{…}]}`, entities as the model's `request.py` declares them."""
         start = perf_counter()
         self._refuse_if_unfit()
@@ -84,17 +108,22 @@ class Service:
         entities = bodies.rows(body)
         questions = [_resolve(entry, index, request) for index, request in enumerate(entities)]
         looked = self._features().rows(questions)
-        work = Work([one.row for one in looked], "/predict", start, entities=entities)
+        work = Work([one.row for one in looked], "/predict", start, client_id(headers), entities)
         work.at, work.unknown = [question.at for question in questions], [one.unknown for one in looked]
         outputs = await self._batcher.answer(work)
         self._count_unknown(looked)
-        return answer({"predictions": self._predictions(outputs, questions, looked), **self.bundle.identity})
+        predictions = self._predictions(outputs, questions, looked)
+        return identified(answer({"predictions": predictions, **self.bundle.identity}), work)
 
     def begin(self) -> None:
-        """Before the first request."""
+        """Before the first request: what a dead server left of the prediction log is brought to its store."""
+        if self._log is not None:
+            self._log.begin()
 
     def end(self) -> None:
-        """After the last request was answered."""
+        """After the last request was answered: the prediction log is brought to its store as far as there is time."""
+        if self._log is not None:
+            self._log.end()
 
     def ready(self) -> dict[str, Any]:
         """What the app is ready with.
@@ -112,6 +141,7 @@ class Service:
             "golden_requests": len(self.bundle.golden.requests),
             "largest_difference": self.largest_difference,
             "online_store": "off" if self._lookup is None else "reachable",
+            "prediction_log": "off" if self._log is None else "on",
         }
 
     def about(self) -> dict[str, Any]:
@@ -119,8 +149,19 @@ class Service:
         return {"about": self.bundle.about, "signature": self.bundle.signature}
 
     def _keep(self, batch: Sequence[Work]) -> None:
+        """Give each answer its id and put it on record, then count it."""
+        for work in batch:
+            work.request_id = self._ids.new()
+        if self._log is not None:
+            self._log.append(b"".join([self._line(work) for work in batch]))
         for work in batch:
             self.metrics.predicted(work.outputs)
+
+    def _line(self, work: Work) -> bytes:
+        return self._recorder.line(
+            work.request_id, work.endpoint, work.rows, work.outputs, round(1000 * work.seconds, 3),
+            client_id=work.client_id, entities=work.entities, at=work.at, unknown=work.unknown,
+        )  # fmt: skip
 
     def _predictions(self, outputs: list[Output], questions: list[Question], looked: list[Looked]) -> list[Prediction]:
         return [
@@ -148,6 +189,18 @@ class Service:
     def _refuse_if_unfit(self) -> None:
         if self._unfit is not None:
             raise self._unfit
+
+
+def client_id(headers: Headers) -> str | None:
+    """The caller's own name of a request, of the header `X-Request-ID`."""
+    given = headers.get(REQUEST_ID)
+    return None if given is None else given[:MOST_OF_AN_ID].decode("latin-1")
+
+
+def identified(reply: Reply, work: Work) -> Reply:
+    """The answer with the server's name of the request, under which it is on record."""
+    reply.headers += ((REQUEST_ID, work.request_id.encode()),)
+    return reply
 
 
 def _resolve(entry: Entry, index: int, request: Any) -> Question:

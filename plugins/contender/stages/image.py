@@ -23,7 +23,8 @@ RECIPE = CHECKOUT / "docker" / "serving"
 # The modules outside contender/serving that the app imports; nothing else of the package is in the image.
 SHARED = (
     "__init__.py", "core/__init__.py", "core/errors.py", "core/golden.py", "adapters/__init__.py",
-    "adapters/online_rows.py", "adapters/online_sqlite.py", "adapters/online_redis.py",
+    "adapters/online_rows.py", "adapters/online_sqlite.py", "adapters/online_redis.py", "adapters/predictions.py",
+    "adapters/predictions_sqlite.py", "adapters/predictions_postgres.py",
 )  # fmt: skip
 BUNDLE_FILES = ("model.onnx", "signature.json", "golden.json", "about.json")
 MORE_FILES = ("packed.onnx", "request.py")  # bundles of before there were packed models lack it; not all have requests

@@ -28,6 +28,7 @@ def test_ready_says_model_version_and_golden_requests(raw_client: httpx.Client) 
         "version": "7",
         "golden_requests": 20,
         "online_store": "off",
+        "prediction_log": "off",
     }
 
 
@@ -113,6 +114,7 @@ def test_metrics_count_requests_errors_and_predictions(bundle: Path) -> None:
 def test_app_from_env_unset_variable_is_named(monkeypatch: pytest.MonkeyPatch, bundle: Path, name: str) -> None:
     monkeypatch.setenv("CONTENDER_BUNDLE", str(bundle))
     monkeypatch.setenv("CONTENDER_ONLINE_STORE", "none")
+    monkeypatch.setenv("CONTENDER_PREDICTIONS", "none")
     assert isinstance(app_from_env(), App)
     monkeypatch.delenv(name)
     with pytest.raises(BundleBroken, match=name):
