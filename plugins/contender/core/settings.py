@@ -14,6 +14,8 @@ CHECKOUT = Path(__file__).resolve().parents[3]
 # Below the home. It lies alone in its folder, so that a container can be given the folder and with it the file's
 # rollback journal: a reader that does not see the journal of a broken-off write would take torn pages for whole ones.
 ONLINE_STORE = Path("online", "online.db")
+# The prediction store of models that the embedded platform serves, likewise.
+PREDICTIONS = Path("predictions", "predictions.db")
 
 
 @dataclass(frozen=True)

@@ -14,13 +14,18 @@ from typing import Any
 from contender.client.lock import lock
 from contender.client.progress import Say
 from contender.client.served import NoChampion, Served, readiness
-from contender.core.settings import ONLINE_STORE
+from contender.core.settings import ONLINE_STORE, PREDICTIONS
 from contender.embedded import processes, served
 from contender.embedded.lifecycle import Platform, StartFailed
 from contender.embedded.ports import HOST, Claims
 
 READY_SECONDS = 60.0
 POLL_SECONDS = 0.2
+# The flags of docker/serving/Dockerfile.
+AS_THE_IMAGE = (
+    "--loop", "uvloop", "--http", "httptools", "--timeout-graceful-shutdown", "10", "--no-access-log",
+    "--no-server-header",
+)  # fmt: skip
 
 
 def export(model: str, home: Path, env: Mapping[str, str]) -> tuple[str, Path]:
@@ -60,15 +65,20 @@ def export(model: str, home: Path, env: Mapping[str, str]) -> tuple[str, Path]:
 
 
 def command(port: int) -> list[str]:
-    """The serving app on `port`; quiet but for warnings."""
-    app = ["contender.serving.app:app_from_env", "--factory"]
-    return [sys.executable, "-m", "uvicorn", *app, "--host", HOST, "--port", str(port), "--log-level", "warning"]
+    """The serving app on `port`, as the image runs it; quiet but for warnings."""
+    app = ["contender.serving.app:app_from_env", "--factory", "--host", HOST, "--port", str(port)]
+    return [sys.executable, "-m", "uvicorn", *app, *AS_THE_IMAGE, "--log-level", "warning"]
 
 
 def serving_env(bundle: Path, home: Path, env: Mapping[str, str]) -> dict[str, str]:
-    """What the app reads: the bundle and the online store, over `env`."""
-    store = env.get("CONTENDER_ONLINE_STORE") or str(home / ONLINE_STORE)
-    return {**env, "CONTENDER_BUNDLE": str(bundle), "CONTENDER_ONLINE_STORE": store}
+    """What the app reads: the bundle, the online store, where predictions are logged, over `env`."""
+    return {
+        **env,
+        "CONTENDER_BUNDLE": str(bundle),
+        "CONTENDER_ONLINE_STORE": env.get("CONTENDER_ONLINE_STORE") or str(home / ONLINE_STORE),
+        "CONTENDER_PREDICTIONS": env.get("CONTENDER_PREDICTIONS") or str(home / PREDICTIONS),
+        "CONTENDER_JOURNAL": env.get("CONTENDER_JOURNAL") or str(home / "journal" / bundle.parent.name),
+    }
 
 
 def ensure_served(platform: Platform, model: str, say: Say) -> Served:
