@@ -3,8 +3,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from prometheus_client import CollectorRegistry
 
 from contender.core.errors import BundleBroken, ContenderError, PredictionLogFull, PredictionStoreUnreachable
+from contender.serving.log_metrics import LogMetrics
 from contender.serving.prediction_log import log_from_env, redacted_from_env
 from tests.predictions import ids, line, stored
 
@@ -64,3 +66,31 @@ def test_log_of_an_environment_that_means_nothing_does_not_start(
 def test_redacted_names_are_separated_by_commas() -> None:
     assert redacted_from_env({"CONTENDER_REDACT": "a, model.b,,c "}) == ["a", "model.b", "c"]
     assert redacted_from_env({}) == []
+
+
+def test_metrics_say_what_is_pending_and_what_was_shipped(tmp_path: Path) -> None:
+    log = log_from_env(environment(tmp_path))
+    assert log is not None
+    registry = CollectorRegistry()
+    registry.register(LogMetrics(log.figures, ("tiny", "3", "stable")))
+
+    def value(name: str, **labels: str) -> float | None:
+        common = {"model": "tiny", "version": "3", "variant": "stable"}
+        return registry.get_sample_value(f"contender_prediction_log_{name}", common | labels)
+
+    log.append(one := line())
+    assert (value("pending_bytes"), value("shipped_total"), value("state", state="shipping")) == (len(one), 0, 0)
+    (tmp_path / "predictions.db").write_text("no database, and longer than a hundred bytes" * 10)
+    log.begin()
+    assert not log.end(0.5)
+    assert (value("failures_total", cause="PredictionStoreUnreachable") or 0) > 0
+    (tmp_path / "predictions.db").unlink()
+    log = log_from_env(environment(tmp_path))
+    assert log is not None
+    registry = CollectorRegistry()
+    registry.register(LogMetrics(log.figures, ("tiny", "3", "stable")))
+    log.begin()
+    assert log.end()
+    assert [value(name) for name in ("pending_bytes", "shipped_total", "refused_total", "torn_total")] == [0, 1, 0, 0]
+    assert (value("state", state="stopped"), value("repeated_total")) == (1, 0)
+    assert (value("seconds_since_success") or -1) > 0
