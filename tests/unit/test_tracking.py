@@ -49,7 +49,7 @@ def train(
             bundle={"model.onnx": content, "about.json": json.dumps({"about": about}).encode()},
             figures={"importance": Figure()},
         )  # fmt: skip
-        return tracking.register(run=run, content=content, digest=digest, example=EXAMPLE, output=EXAMPLE)
+        return tracking.register(run=run, content=content, digest=digest, example=EXAMPLE)
 
 
 def test_tracking_logs_and_registers_one_run_for_each_task(tracking: Tracking, tmp_path: Path) -> None:

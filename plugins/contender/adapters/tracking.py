@@ -25,9 +25,9 @@ from mlflow.data.delta_dataset_source import DeltaDatasetSource
 from mlflow.entities import Run, RunStatus
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
-from mlflow.models import infer_signature
 from sqlalchemy.exc import SQLAlchemyError
 
+from contender.adapters.graph_signature import graph_signature
 from contender.core.errors import BundleBroken, ContenderError, TrackingUnreachable
 from contender.core.manifest import MANIFEST
 from contender.core.settings import settings
@@ -179,9 +179,7 @@ class Tracking:
                     (Path(folder) / name).write_bytes(content)
                 mlflow.log_artifacts(folder, f"{BUNDLE}/{model_digest}")
 
-    def register(
-        self, *, run: Run, content: bytes, digest: str, example: pd.DataFrame, output: pd.DataFrame
-    ) -> tuple[Version, bool]:
+    def register(self, *, run: Run, content: bytes, digest: str, example: pd.DataFrame) -> tuple[Version, bool]:
         """Register the stored model, unless a version with the same digest exists.
 
         Args:
@@ -189,7 +187,6 @@ class Tracking:
             content: ONNX bytes.
             digest: Their SHA-256.
             example: A few input rows.
-            output: What the model answers for them.
 
         Returns:
             The version, and whether it is new.
@@ -198,10 +195,11 @@ class Tracking:
             there = self.with_digest(digest)
             if there is not None:
                 return there, False
+            graph = onnx.load_from_string(content)
             logged = mlflow.onnx.log_model(
-                onnx.load_from_string(content),
+                graph,
                 name=self.model,
-                signature=infer_signature(example, output),
+                signature=graph_signature(graph),
                 pip_requirements=SERVED_WITH,
                 save_as_external_data=False,
             )

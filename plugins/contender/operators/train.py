@@ -226,10 +226,7 @@ class TrainFit(ModelOperator):
                 figures={"importance": plots.importance(fitted.content, rows, self.spec)},
             )
             example = train.inputs(holdout.head(5), self.spec.columns)
-            version, new = tracking.register(
-                run=run, content=fitted.content, digest=fitted.digest, example=example,
-                output=train.output_example(fitted.content, example, self.spec.task),
-            )  # fmt: skip
+            version, new = tracking.register(run=run, content=fitted.content, digest=fitted.digest, example=example)
             traced = fingerprints.traced(
                 rows, version=version.version, model_digest=version.digest, cluster=self.spec.gate.cluster,
                 train=Interval.parse(self.assembled["train"]),

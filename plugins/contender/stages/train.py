@@ -346,13 +346,3 @@ def parameters_of(model: Estimator) -> dict[str, Any]:
     """The fitted estimator's own parameters that are plain values."""
     last = model.steps[-1][1] if hasattr(model, "steps") else model
     return {name: value for name, value in last.get_params().items() if isinstance(value, str | int | float | bool)}
-
-
-def output_example(content: bytes, frame: pd.DataFrame, task: Task) -> pd.DataFrame:
-    """What the stored model answers, as its signature should describe it."""
-    found = scores(content, frame).astype("float32")
-    if task == "binary":
-        return pd.DataFrame({"label": np.rint(found).astype("int64"), PROBABILITIES: found})
-    if task == "multiclass":
-        return pd.DataFrame({"label": found.argmax(axis=1), PROBABILITIES: list(found)})
-    return pd.DataFrame({"variable": found})
