@@ -35,6 +35,7 @@ ContenderError
 ├── BundleBroken              a served model's bundle lacks a file or contradicts itself
 └── RequestInvalid            a prediction request that cannot be answered
     ├── RequestMalformed      its body is no JSON
+    ├── RequestUnreadable     its body is of a type or an encoding that the route does not read
     └── RequestTooLarge       its body has too many bytes
 ```
 """
@@ -222,6 +223,10 @@ class RequestInvalid(ContenderError):
 
 class RequestMalformed(RequestInvalid):
     """The body of a prediction request is no JSON."""
+
+
+class RequestUnreadable(RequestInvalid):
+    """The body of a prediction request is of a type or an encoding that the route does not read."""
 
 
 class RequestTooLarge(RequestInvalid):

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from contender.core.errors import ContenderError, RequestInvalid, RequestMalformed, RequestTooLarge
+from contender.core.errors import ContenderError, RequestInvalid, RequestMalformed, RequestTooLarge, RequestUnreadable
 from contender.core.golden import Output
 from contender.serving.bundle import Signature
 
@@ -18,6 +18,7 @@ JSON = b"application/json"
 STATUS: tuple[tuple[type[ContenderError], int], ...] = (
     (RequestMalformed, 400),
     (RequestTooLarge, 413),
+    (RequestUnreadable, 415),
     (RequestInvalid, 422),
 )
 

@@ -25,6 +25,7 @@ from contender.serving.answers import Reply, answer
 from contender.serving.asgi import App, Call, Handler, Routes
 from contender.serving.dialects import Dialect, Instances
 from contender.serving.prediction_log import PredictionLog, log_from_env, redacted_from_env
+from contender.serving.protocols import REFUSALS, protocol_routes
 from contender.serving.service import Service
 
 NO_STORE = "none"
@@ -53,7 +54,7 @@ def create_app(
         OnlineStoreUnreachable: The store's address is malformed.
     """
     service = Service(bundle_dir, online_store, variant, log, redact)
-    return App(routes(service), service.metrics, service)
+    return App({**routes(service), **protocol_routes(service)}, service.metrics, service, REFUSALS)
 
 
 def routes(service: Service) -> Routes:

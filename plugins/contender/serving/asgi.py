@@ -6,18 +6,19 @@ A framework's objects for requests and answers cost more than all that this app 
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Any, Protocol
 
-from contender.core.errors import ContenderError, RequestInvalid, RequestTooLarge
+from contender.core.errors import ContenderError, RequestInvalid, RequestTooLarge, some
 from contender.serving.answers import Reply, refusal
 
 log = logging.getLogger(__name__)
 
 MAX_BODY = 1_048_576
 NOT_FOUND, NOT_ALLOWED, CRASHED = 404, 405, 500
+ROUTES_SHOWN = 12
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -59,6 +60,8 @@ class Call:
 
 
 Handler = Callable[[Call], Awaitable[Reply]]
+# The form of an error, and its status; `None` for that of its class.
+Refusal = Callable[[ContenderError, int | None], Reply]
 # By path, then by method.
 Routes = dict[str, dict[str, Handler]]
 
@@ -90,10 +93,14 @@ class App:
         routes: Handlers by path and method.
         watched: Told of each answer, with the route as `endpoint` (`unknown` where there is none).
         life: Begun and ended with the server.
+        refusals: The form of errors below a path (`v2`), where it is another than everywhere else.
     """
 
-    def __init__(self, routes: Routes, watched: Watched, life: Life) -> None:
+    def __init__(
+        self, routes: Routes, watched: Watched, life: Life, refusals: Mapping[str, Refusal] | None = None
+    ) -> None:
         self._routes, self._watched, self._life = routes, watched, life
+        self._refusals = refusals or {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection's request, or the server's life."""
@@ -108,22 +115,39 @@ class App:
         try:
             handler = methods.get(scope["method"]) if methods else None
             if handler is None:
-                reply = _no_such_route(scope, methods)
+                reply = self._no_such_route(scope, methods)
             else:
                 reply = await handler(Call(path, dict(scope["headers"]), receive))
         except ContenderError as error:
             self._watched.failed(type(error).__name__)
-            reply = refusal(error)
+            reply = self._refusal(path)(error, None)
         except ClientLeft:
             self._watched.failed("ClientLeft")
             return
         except Exception as error:
             log.exception("%s failed", path)
             self._watched.failed(type(error).__name__)
-            reply = _crash(path, error)
+            reply = self._refusal(path)(_crash(path, error), CRASHED)
         # Counted first: whoever has the answer finds it in the metrics.
         self._watched.answered(path if methods else "unknown", reply.status, perf_counter() - start)
         await _send(reply, send, with_body=scope["method"] != "HEAD")
+
+    def _refusal(self, path: str) -> Refusal:
+        return self._refusals.get(path.partition("/")[2].partition("/")[0], refusal)
+
+    def _no_such_route(self, scope: Scope, methods: dict[str, Handler] | None) -> Reply:
+        path = scope["path"]
+        beside = [route for route in self._routes if route.split("/")[1] == path.partition("/")[2].partition("/")[0]]
+        unknown = RequestInvalid(
+            "the route takes other methods" if methods else "there is no such route",
+            where=f"{scope['method']} {path}",
+            expected=" or ".join(methods) if methods else some(beside or self._routes, ROUTES_SHOWN),
+            next_step="choose one of these; GET /openapi.json describes them",
+        )
+        reply = self._refusal(path)(unknown, NOT_ALLOWED if methods else NOT_FOUND)
+        if methods:
+            reply.headers = ((b"allow", ", ".join(methods).encode()),)
+        return reply
 
     async def _live(self, receive: Receive, send: Send) -> None:
         """The server's life; what fails at its begin is told, so that the server does not start."""
@@ -157,19 +181,5 @@ def _require_size(size: int) -> None:
         )
 
 
-def _no_such_route(scope: Scope, methods: dict[str, Handler] | None) -> Reply:
-    unknown = RequestInvalid(
-        "the route takes other methods" if methods else "there is no such route",
-        where=f"{scope['method']} {scope['path']}",
-        expected=" or ".join(methods) if methods else "one of those that GET /openapi.json lists",
-        next_step="choose one of these",
-    )
-    reply = refusal(unknown, NOT_ALLOWED if methods else NOT_FOUND)
-    if methods:
-        reply.headers = ((b"allow", ", ".join(methods).encode()),)
-    return reply
-
-
-def _crash(path: str, error: Exception) -> Reply:
-    fault = ContenderError("the server failed", where=path, got=type(error).__name__, next_step="read the server's log")
-    return refusal(fault, CRASHED)
+def _crash(path: str, error: Exception) -> ContenderError:
+    return ContenderError("the server failed", where=path, got=type(error).__name__, next_step="read the server's log")

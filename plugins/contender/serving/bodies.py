@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
-from typing import Annotated, Any, cast
+from functools import partial
+from typing import Annotated, Any
 
 import msgspec
-from msgspec import Meta, inspect
+from msgspec import Meta
 
-from contender.core.errors import RequestInvalid, RequestMalformed, some
-from contender.serving.bundle import Column
+from contender.core.errors import RequestInvalid, some
+from contender.serving.bundle import Column, Value
+from contender.serving.faults import FLOAT32_MAX, Fields, form, invalid, require_none
+from contender.serving.strict_json import UNREADABLE, explained, look_again, require_unique
 
 MAX_ROWS = 1000
-MAX_PROBLEMS = 20
-SHOWN = 80
-# Numbers become float32: what lies beyond would turn into infinity.
-FLOAT32_MAX = 3.4028234663852886e38
 
 
 def instance_type(columns: tuple[Column, ...]) -> type[msgspec.Struct]:
@@ -40,6 +37,8 @@ class Body:
 
     def __init__(self, key: str, row: type[msgspec.Struct]) -> None:
         self.key, self.row = key, row
+        self._fields = Fields(row)
+        self._names = len(self._fields)
         rows = Annotated[list[row], Meta(min_length=1, max_length=MAX_ROWS)]  # type: ignore[valid-type]
         envelope = msgspec.defstruct("Envelope", [("rows", rows)], rename={"rows": key}, forbid_unknown_fields=True)
         self._decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(envelope)
@@ -53,32 +52,28 @@ class Body:
         """
         try:
             rows: list[Any] = self._decoder.decode(body).rows
-        except msgspec.ValidationError as error:
-            raise self._explain(body, error) from error
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise _malformed(error) from error
+        except UNREADABLE as error:
+            raise explained(look_again(body), partial(self._refuse, error), error) from error
+        require_unique(body, 1 + len(rows) * self._names)
         return rows
 
-    def _explain(self, body: bytes, error: msgspec.ValidationError) -> RequestInvalid:
-        """Look again, slowly, and name every fault instead of the first."""
-        try:
-            content = json.loads(body)
-        except (ValueError, RecursionError) as reason:
-            raise _malformed(reason) from reason
+    def _refuse(self, error: Exception, content: Any) -> None:
+        """Name every fault instead of the first.
+
+        Raises:
+            RequestInvalid: Always.
+        """
         given = content.get(self.key) if isinstance(content, dict) else None
         if not isinstance(given, list) or not 1 <= len(given) <= MAX_ROWS or len(content) > 1:
-            return RequestInvalid(
+            raise form(
                 "the request's body has another form",
-                where="body",
                 expected=f'{{"{self.key}": [1 to {MAX_ROWS} objects]}} and no other field',
-                got=_outline(content, self.key),
-                next_step="send it in that form",
+                got=outline(content, self.key),
             )
-        problems = [{"index": index} | problem for index, row in enumerate(given) for problem in _faults(row, self.row)]
-        if problems:
-            return _invalid(self.key, problems)
+        faults = (fault | {"index": index} for index, row in enumerate(given) for fault in self._fields.of(row))
+        require_none(self.key, faults)
         # The two looks disagree: what the decoder says holds.
-        return RequestInvalid(
+        raise RequestInvalid(
             "the request cannot be used",
             where="body",
             expected="fields as the model's signature has them (GET /about)",
@@ -87,89 +82,64 @@ class Body:
         )
 
 
-def _faults(row: Any, form: type[msgspec.Struct]) -> Iterator[dict[str, Any]]:
-    if not isinstance(row, dict):
-        yield _problem(None, "is no object", row, "an object")
-        return
-    fields = {field.encode_name: field for field in msgspec.structs.fields(form)}
-    described = cast("inspect.StructType", inspect.type_info(form))
-    allowed = {field.encode_name: _allowed(field.type) for field in described.fields}
-    for name in row.keys() - fields.keys():
-        yield _problem(name, "is unknown", row[name], f"one of the fields {', '.join(fields)}")
-    for name, field in fields.items():
-        if name not in row:
-            if field.required:
-                yield _problem(name, "is missing", None, allowed[name])
-            continue
+class Columns:
+    """The checks of a row for the forms that bring no records: values by column, in whatever order."""
+
+    def __init__(self, columns: tuple[Column, ...]) -> None:
+        self.names = [column.name for column in columns]
+        self.numbers = {column.name for column in columns if column.kind == "number"}
+        record = instance_type(columns)
+        self.fields = Fields(record)
+        self._row: Any = list[tuple[tuple(_annotation(column) for column in columns)]]  # type: ignore[misc]
+        self._records: Any = list[record]  # type: ignore[valid-type]
+
+    def ordered(self, key: str, rows: list[Any]) -> list[tuple[Value, ...]]:
+        """Rows whose values are in the signature's order, checked; `key` is what they are called in the request.
+
+        Raises:
+            RequestInvalid: A value is null, of the wrong type or out of range.
+        """
+        require_count(key, len(rows))
         try:
-            msgspec.convert(row[name], field.type)
-        except msgspec.ValidationError as error:
-            what = "is null" if row[name] is None else f"is refused: {error}"
-            yield _problem(name, what, row[name], allowed[name])
+            found: list[tuple[Value, ...]] = msgspec.convert(rows, self._row)
+        except (msgspec.ValidationError, RecursionError) as error:
+            faults = (
+                fault | {"index": index}
+                for index, row in enumerate(rows)
+                for name, value in zip(self.names, row, strict=True)
+                for fault in self.fields.of_value(name, value)
+            )
+            raise invalid(key, faults) from error
+        return found
+
+    def records(self, key: str, records: list[Any]) -> list[tuple[Value, ...]]:
+        """Rows of records by column, checked.
+
+        Raises:
+            RequestInvalid: A field is missing, unknown, null, of the wrong type or out of range.
+        """
+        require_count(key, len(records))
+        try:
+            return [msgspec.structs.astuple(record) for record in msgspec.convert(records, self._records)]
+        except (msgspec.ValidationError, RecursionError) as error:
+            faults = (fault | {"index": index} for index, one in enumerate(records) for fault in self.fields.of(one))
+            raise invalid(key, faults) from error
 
 
-def _allowed(kind: inspect.Type) -> str:
-    """What a field takes, in words."""
-    if isinstance(kind, inspect.UnionType):
-        return " or ".join(_allowed(one) for one in kind.types)
-    if isinstance(kind, inspect.LiteralType):
-        return f"one of {', '.join(str(value) for value in kind.values)}"
-    if isinstance(kind, inspect.IntType | inspect.FloatType):
-        return _allowed_number(kind)
-    if isinstance(kind, inspect.StrType):
-        limit = "" if kind.max_length is None else f" of at most {kind.max_length} characters"
-        return f"text{limit}" if kind.pattern is None else f"text that matches {kind.pattern}"
-    if isinstance(kind, inspect.DateTimeType):
-        return "an ISO 8601 time with a UTC offset, e.g. 2013-07-01T12:00:00-04:00"
-    return "null" if isinstance(kind, inspect.NoneType) else type(kind).__name__.removesuffix("Type").lower()
+def require_count(key: str, rows: int) -> None:
+    """Refuse no rows and too many.
+
+    Raises:
+        RequestInvalid: There are none or more than `MAX_ROWS`.
+    """
+    if not 1 <= rows <= MAX_ROWS:
+        raise form("the request has no rows or too many", expected=f"1 to {MAX_ROWS} rows in {key}", got=f"{rows}")
 
 
-def _allowed_number(kind: inspect.IntType | inspect.FloatType) -> str:
-    word = "a whole number" if isinstance(kind, inspect.IntType) else "a number"
-    low = "" if kind.ge is None or kind.ge <= -FLOAT32_MAX else f" from {kind.ge:g}"
-    high = "" if kind.le is None or kind.le >= FLOAT32_MAX else f" to {kind.le:g}"
-    return f"{word}{low}{high}" if low or high else f"{word} in the range of float32"
-
-
-def _problem(field: str | None, problem: str, value: Any, allowed: str) -> dict[str, Any]:
-    return {"field": field, "problem": problem, "value": _shown(value), "allowed": allowed}
-
-
-def _shown(value: Any) -> Any:
-    """The value as sent if it is short, plain and JSON, otherwise the beginning of its Python form."""
-    plain = isinstance(value, str | int | None) or (isinstance(value, float) and abs(value) <= FLOAT32_MAX)
-    text = repr(value)
-    return value if plain and len(text) <= SHOWN else text[:SHOWN]
-
-
-def _outline(content: Any, key: str) -> str:
+def outline(content: Any, key: str) -> str:
+    """What a body looks like, in a few words."""
     if not isinstance(content, dict):
         return type(content).__name__
     if isinstance(content.get(key), list):
         return f"{len(content[key])} in {key}; fields {some(content)}"
     return f"an object with the fields {some(content) or 'none'}"
-
-
-def _invalid(key: str, problems: list[dict[str, Any]]) -> RequestInvalid:
-    places = [
-        f"{key}[{problem['index']}]" + (f".{problem['field']}" if problem["field"] else "") for problem in problems
-    ]
-    error = RequestInvalid(
-        f"{len(problems)} field{'s' * (len(problems) > 1)} of the request cannot be used",
-        where=some(places),
-        expected=some(f"{place}: {problem['allowed']}" for place, problem in zip(places, problems, strict=True)),
-        got=some(f"{place} {p['problem']} ({p['value']!r})" for place, p in zip(places, problems, strict=True)),
-        next_step="mend these fields and send the request again; nothing of it was answered",
-    )
-    error.problems = tuple(problems[:MAX_PROBLEMS])
-    return error
-
-
-def _malformed(reason: Exception) -> RequestMalformed:
-    return RequestMalformed(
-        "the request's body is no JSON",
-        where="body",
-        expected="a JSON object in UTF-8",
-        got=reason,
-        next_step="mend the body and send it again",
-    )
