@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import socket
 import subprocess
 import time
@@ -69,8 +70,31 @@ class RedisServer:
                 self._process = process
                 return
 
+    @property
+    def runs(self) -> bool:
+        return self._process is not None
+
+    def pause(self) -> None:
+        """Hang, with every connection open."""
+        self._signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        self._signal(signal.SIGCONT)
+
+    def kill(self) -> None:
+        """End as `kill -9` does; `start` starts it anew."""
+        self._signal(signal.SIGKILL)
+        if self._process is not None:
+            self._process.wait(10)
+            self._process = None
+
+    def _signal(self, number: signal.Signals) -> None:
+        assert self._process is not None
+        self._process.send_signal(number)
+
     def stop(self) -> None:
         if self._process is not None:
+            self._process.send_signal(signal.SIGCONT)  # one that hangs would not end
             self._process.terminate()
             self._process.wait(10)
             self._process = None

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -24,10 +24,10 @@ import msgspec
 from redis import Redis
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as NotConnected
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 from redis.retry import Retry
 
-from contender.adapters.online_rows import JoinKeys, Row, encode_key, require_keys, stored_row
+from contender.adapters.online_rows import ConnectionLost, JoinKeys, Row, encode_key, require_keys, stored_row
 from contender.core.errors import OnlineStoreUnreachable
 
 VIEWS = "contender:views"
@@ -70,26 +70,96 @@ class RedisRows:
 
     def read_many(self, requests: Sequence[tuple[str, JoinKeys]]) -> list[Row | None]:
         """See `RowsReader`: one MULTI transaction in one round trip."""
-        keys: dict[str, list[str]] = {}
-        for view, join_keys in requests:
-            keys.setdefault(view, []).append(encode_key(join_keys))
+        keys = _keys(requests)
         with reaching(self._url, self._timeout_s, "read"):
             with self._client.pipeline(transaction=True) as pipe:
-                # The declarations are of the same moment as the rows. Without a view a field that is not there is
-                # asked for, since Redis wants one.
-                pipe.hmget(VIEWS, list(keys) or [""])
-                for view, fields in keys.items():
-                    pipe.hmget(rows_key(view), fields)
-                declared, *found = pipe.execute()
-            names = dict(zip(keys, map(_join_keys, declared), strict=False))
-            for view, join_keys in requests:
-                require_keys(view, names[view], join_keys, self._where)
-            values = {view: iter(rows) for view, rows in zip(keys, found, strict=True)}
-            return [_row(next(values[view])) for view, _ in requests]
+                for _, key, *fields in _commands(keys):
+                    pipe.hmget(key, fields)
+                replies = pipe.execute()
+            return _rows(requests, keys, replies, self._where)
+
+    def exchange(self) -> RedisExchange | None:
+        """See `RowsReader`. Under TLS there is none: there, what can be read need not be an answer."""
+        return None if self._url.startswith("rediss") else RedisExchange(self._url, self._timeout_s)
 
     def close(self) -> None:
         """Close the connections that no thread is reading from; the next read makes one again."""
         self._client.connection_pool.disconnect(inuse_connections=False)
+
+
+class RedisExchange:
+    """A `RowsExchange` of one server: the same transaction as that of `RedisRows`.
+
+    It goes below redis-py's pipeline, to its connection: half the time of a read is spent in the pipeline, and the
+    pipeline cannot send and receive apart.
+    """
+
+    def __init__(self, url: str, timeout_s: float) -> None:
+        self._url, self._timeout_s, self._where = url, timeout_s, shown(url)
+        # Not connected yet. Its types say nothing of the methods.
+        self._connection: Any = connect(url, timeout_s).connection_pool.make_connection()
+        self._open: int | None = None
+        self._sent: tuple[Sequence[tuple[str, JoinKeys]], dict[str, list[str]]] = ((), {})
+
+    @property
+    def fileno(self) -> int | None:
+        """See `RowsExchange`."""
+        return self._open
+
+    def send(self, requests: Sequence[tuple[str, JoinKeys]]) -> None:
+        """See `RowsExchange`."""
+        if self._open is None:
+            raise ConnectionLost
+        keys = _keys(requests)
+        self._sent = (requests, keys)
+        with self._closing(), reaching(self._url, self._timeout_s, "read"), _losing():
+            commands = [("MULTI",), *_commands(keys), ("EXEC",)]
+            self._connection.send_packed_command(self._connection.pack_commands(commands))
+
+    def receive(self) -> list[Row | None]:
+        """See `RowsExchange`."""
+        requests, keys = self._sent
+        with self._closing(), reaching(self._url, self._timeout_s, "read"), _losing():
+            refused: ResponseError | None = None
+            replies: Any = None
+            # One for MULTI, for each command that it was queued, and for EXEC all answers at once.
+            for _ in range(len(keys) + 3):
+                try:
+                    replies = self._connection.read_response()
+                except ResponseError as error:
+                    refused = refused or error
+            refused = refused or next((reply for reply in replies if isinstance(reply, ResponseError)), None)
+            if refused is not None:
+                raise refused
+            return _rows(requests, keys, replies, self._where)
+
+    def read_many(self, requests: Sequence[tuple[str, JoinKeys]]) -> list[Row | None]:
+        """See `RowsExchange`."""
+        if self._open is not None:
+            with suppress(ConnectionLost):
+                self.send(requests)
+                return self.receive()
+        with reaching(self._url, self._timeout_s, "read"):
+            self._connection.connect()
+            self._open = self._connection._sock.fileno()  # redis-py shows it nowhere else
+            try:
+                self.send(requests)
+                return self.receive()
+            except ConnectionLost as lost:
+                raise lost.__cause__ or NotConnected from lost
+
+    def close(self) -> None:
+        """See `RowsExchange`."""
+        self._open = None
+        self._connection.disconnect()
+
+    @contextmanager
+    def _closing(self) -> Iterator[None]:
+        try:
+            yield
+        except BaseException:
+            self.close()  # what was left unread would be taken for the next answer
+            raise
 
 
 def connect(url: str, timeout_s: float) -> Redis:
@@ -150,6 +220,40 @@ def _without_password(text: str, url: str) -> str:
     """What a server answers may repeat what it was sent."""
     password = urlsplit(url).password
     return text.replace(unquote(password), "…") if password else text
+
+
+@contextmanager
+def _losing() -> Iterator[None]:
+    try:
+        yield
+    except NotConnected as error:
+        raise ConnectionLost from error
+
+
+def _keys(requests: Sequence[tuple[str, JoinKeys]]) -> dict[str, list[str]]:
+    """The entity keys to ask for, by view, in the order of the requests."""
+    keys: dict[str, list[str]] = {}
+    for view, join_keys in requests:
+        keys.setdefault(view, []).append(encode_key(join_keys))
+    return keys
+
+
+def _commands(keys: dict[str, list[str]]) -> list[tuple[str, ...]]:
+    # The declarations are of the same moment as the rows. Without a view a field that is not there is asked for, since
+    # Redis wants one.
+    asked = [("HMGET", rows_key(view), *fields) for view, fields in keys.items()]
+    return [("HMGET", VIEWS, *(keys or ("",))), *asked]
+
+
+def _rows(
+    requests: Sequence[tuple[str, JoinKeys]], keys: dict[str, list[str]], replies: Sequence[Any], where: str
+) -> list[Row | None]:
+    declared, *found = replies
+    names = dict(zip(keys, map(_join_keys, declared), strict=False))
+    for view, join_keys in requests:
+        require_keys(view, names[view], join_keys, where)
+    values = {view: iter(rows) for view, rows in zip(keys, found, strict=True)}
+    return [_row(next(values[view])) for view, _ in requests]
 
 
 @lru_cache(maxsize=1024)

@@ -60,6 +60,9 @@ class SqliteRows:
             finally:
                 opened.connection.execute("COMMIT")
 
+    def exchange(self) -> None:
+        """None: a file is read by the thread that asks."""
+
     def close(self) -> None:
         """Close the calling thread's connection; the next read opens it again."""
         opened = self._local.__dict__.pop("opened", None)

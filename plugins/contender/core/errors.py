@@ -8,7 +8,7 @@ ContenderError
 │   ├── ValidationFailed      a critical expectation failed
 │   ├── RowsNotConserved      a join or load lost or multiplied rows
 │   ├── SourceUnreadable      a table's source cannot be read as its declaration says
-│   ├── StaleFeatures         a feature table is older than its freshness limit
+│   ├── StaleFeatures         a feature table or row is older than its freshness limit
 │   ├── NoLabels              no row of the window has a label
 │   └── NoValues              an input has no value in any row to fit on
 ├── TableContended            others wrote a table of the lake at every attempt to
@@ -29,9 +29,12 @@ ContenderError
 ├── ImageMissing              the engine has the image of a release no more
 ├── DecisionLogBroken         the decision log's hash chain does not hold
 ├── OnlineStoreUnreachable    the online store cannot be read
+│   └── LookupsPaused         it failed again and again, and is left alone for a moment
 ├── PredictionLogFull         an answer cannot be written to the journal, and so is not given
 ├── PredictionStoreUnreachable the prediction store cannot be written or read
 ├── PredictionsRefused        the prediction store refuses records for their content
+
+
 ├── BundleBroken              a served model's bundle lacks a file or contradicts itself
 └── RequestInvalid            a prediction request that cannot be answered
     ├── RequestMalformed      its body is no JSON
@@ -112,7 +115,7 @@ class SourceUnreadable(DataError):
 
 
 class StaleFeatures(DataError):
-    """A feature table is older than its freshness limit."""
+    """A feature table, or a row that a prediction needs, is older than its freshness limit."""
 
 
 class NoLabels(DataError):
@@ -205,6 +208,16 @@ class PredictionStoreUnreachable(ContenderError):
 
 class PredictionsRefused(ContenderError):
     """The prediction store refuses records for their content; nothing of the batch was stored."""
+
+
+class LookupsPaused(OnlineStoreUnreachable):
+    """The online store failed again and again; for a moment it is not asked.
+
+    Attributes:
+        retry_after_s: After how many seconds it is worth asking again.
+    """
+
+    retry_after_s: float = 1.0
 
 
 class BundleBroken(ContenderError):

@@ -5,14 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Literal, Protocol
+from typing import Literal, Protocol, get_args
 
-from contender.adapters.online_rows import Row, is_known
+from contender.adapters.online_rows import Row, encode_key, is_known
+from contender.core.errors import BundleBroken, RequestInvalid, StaleFeatures, some
 from contender.serving.bundle import Signature, Value
 
 # Why a feature is null: no row or no value; a row older than its view's TTL; a row of after the prediction time.
 Reason = Literal["missing", "stale", "later"]
-Entity = tuple[str, tuple[str, ...]]
+# What becomes of a row older than its view's TTL: the request is refused; null goes into the model; its values do.
+# Whether null or not, the answer lists the features as stale.
+Stale = Literal["reject", "default", "serve"]
+# A view, and the store's key of an entity.
+Entity = tuple[str, str]
+Asked = dict[Entity, Mapping[str, str]]
 
 
 class FeatureRows(Protocol):
@@ -22,7 +28,7 @@ class FeatureRows(Protocol):
         """The newest row of each (view, join keys), all of one moment of the store."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Question:
     """A resolved request.
 
@@ -37,28 +43,50 @@ class Question:
     given: Mapping[str, Value]
 
 
-@dataclass
+@dataclass(slots=True)
 class Looked:
-    """A row in the order of the signature's columns, and which features of it are null, by reason."""
+    """A row in the order of the signature's columns.
+
+    Attributes:
+        row: The model's inputs.
+        unknown: Which features are null, by reason; by the policy `serve` stale ones have their stale values.
+        ages: By view, how many seconds before the prediction time its row is of; only rows whose values are used.
+    """
 
     row: list[Value]
     unknown: dict[Reason, list[str]] = field(default_factory=lambda: {"missing": [], "stale": [], "later": []})
+    ages: list[tuple[str, float]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class _View:
+    name: str
+    join_keys: tuple[str, ...]
+    ttl: timedelta | None
+    columns: tuple[tuple[str, int], ...]
 
 
 class Lookup:
-    """Fills the rows of a signature from an online store."""
+    """Fills the rows of a signature from an online store.
 
-    def __init__(self, signature: Signature, store: FeatureRows) -> None:
-        self._store = store
+    Args:
+        signature: The model's.
+        store: Where the rows are.
+        stale: What becomes of rows older than their views' TTL.
+    """
+
+    def __init__(self, signature: Signature, store: FeatureRows, stale: Stale = "default") -> None:
+        self._store, self._stale = store, stale
         self._places = {column.name: place for place, column in enumerate(signature.columns)}
-        self._views = {
-            name: (
+        self._views = tuple(
+            _View(
+                name,
                 view.join_keys,
                 None if view.ttl_seconds is None else timedelta(seconds=view.ttl_seconds),
-                [column.name for column in signature.columns if column.source == name],
+                tuple((one.name, self._places[one.name]) for one in signature.columns if one.source == name),
             )
             for name, view in signature.views.items()
-        }
+        )
 
     def check(self) -> None:
         """Read from every view; a model without views needs no store.
@@ -66,43 +94,109 @@ class Lookup:
         Raises:
             OnlineStoreUnreachable: The store cannot be read, or lacks a view.
         """
-        if self._views:
-            self._store.read_many([(name, dict.fromkeys(keys, "")) for name, (keys, _, _) in self._views.items()])
+        self._store.read_many(requests(self.probe()))
+
+    def probe(self) -> Asked:
+        """An entity of every view that no store has."""
+        empty = {view.name: dict.fromkeys(view.join_keys, "") for view in self._views}
+        return {(name, encode_key(keys)): keys for name, keys in empty.items()}
 
     def rows(self, questions: Sequence[Question]) -> list[Looked]:
         """The model's inputs for each request; each entity is read once, all at one moment of the store.
 
         Raises:
             OnlineStoreUnreachable: The online store cannot be read.
+            StaleFeatures: A row is stale, and the policy is `reject`.
         """
-        wanted = dict.fromkeys(
-            entity
-            for question in questions
-            for view in self._views
-            if (entity := self._entity(view, question.keys)) is not None
-        )
-        asked = [(view, dict(zip(self._views[view][0], values, strict=True))) for view, values in wanted]
-        found = dict(zip(wanted, self._store.read_many(asked) if asked else [], strict=True))
-        return [self._fill(question, found) for question in questions]
+        asked = self.entities(questions)
+        found = self._store.read_many(requests(asked)) if asked else []
+        return self.fill(questions, dict(zip(asked, found, strict=True)))
 
-    def _entity(self, view: str, keys: Mapping[str, str]) -> Entity | None:
-        wanted = self._views[view][0]
-        return (view, tuple(keys[key] for key in wanted)) if all(key in keys for key in wanted) else None
+    def entities(self, questions: Sequence[Question]) -> Asked:
+        """The entities to read, each once.
 
-    def _fill(self, question: Question, found: Mapping[Entity, Row | None]) -> Looked:
-        looked = Looked(row=[None] * len(self._places))
-        for name, value in question.given.items():
-            looked.row[self._places[name]] = value
-        for view, (_, ttl, columns) in self._views.items():
-            entity = self._entity(view, question.keys)
-            row = None if entity is None else found[entity]
-            reason = _unusable(row, question.at, ttl)
-            for column in columns:
-                value = None if row is None or reason else row.values.get(column)
-                looked.row[self._places[column]] = value
-                if value is None:
-                    looked.unknown[reason or "missing"].append(column)
+        Raises:
+            RequestInvalid: A join key is no text that could be in a store.
+        """
+        asked: Asked = {}
+        for index, question in enumerate(questions):
+            for view in self._views:
+                try:
+                    entity = _entity(view, question.keys)
+                except UnicodeEncodeError as error:
+                    raise _unwritable(index, view) from error
+                if entity is not None:
+                    asked[entity] = {key: question.keys[key] for key in view.join_keys}
+        return asked
+
+    def fill(self, questions: Sequence[Question], found: Mapping[Entity, Row | None]) -> list[Looked]:
+        """The model's inputs for each request, from rows of at least its entities.
+
+        Raises:
+            StaleFeatures: A row is stale, and the policy is `reject`.
+        """
+        stale: list[str] = []
+        looked = [self._fill(question, found, stale) for question in questions]
+        if stale and self._stale == "reject":
+            raise StaleFeatures(
+                "the request needs features that are older than they may be",
+                where=f"CONTENDER_STALE=reject, {len(stale)} of the entities asked for",
+                expected="rows no older than their view's TTL at the prediction time",
+                got=some(stale),
+                next_step="materialise the views and ask again, or serve with another CONTENDER_STALE",
+            )
         return looked
+
+    def _fill(self, question: Question, found: Mapping[Entity, Row | None], stale: list[str]) -> Looked:
+        looked = Looked(row=[None] * len(self._places))
+        row, unknown, at = looked.row, looked.unknown, question.at
+        for name, value in question.given.items():
+            row[self._places[name]] = value
+        for view in self._views:
+            entity = _entity(view, question.keys)
+            held = None if entity is None else found[entity]
+            reason = _unusable(held, at, view.ttl)
+            if reason == "stale" and held is not None and view.columns:
+                stale.append(_told(view, entity, held, at))
+            used = None if reason and not (reason == "stale" and self._stale == "serve") else held
+            if used is not None:
+                looked.ages.append((view.name, (at - used.event_time).total_seconds()))
+            for column, place in view.columns:
+                value = None if used is None else used.values.get(column)
+                row[place] = value
+                if value is None or reason:
+                    unknown[reason or "missing"].append(column)
+        return looked
+
+
+def stale_policy(said: str) -> Stale:
+    """The policy that `CONTENDER_STALE` names.
+
+    Raises:
+        BundleBroken: There is none of that name: the process should not start.
+    """
+    for policy in get_args(Stale):
+        if said == policy:
+            return policy  # type: ignore[no-any-return]
+    raise BundleBroken(
+        "the server does not know what to do with stale features",
+        where="CONTENDER_STALE",
+        expected=", ".join(get_args(Stale)),
+        got=said,
+        next_step="set CONTENDER_STALE to one of these, or unset it for `default`",
+    )
+
+
+def requests(asked: Asked) -> list[tuple[str, Mapping[str, str | int]]]:
+    """Entities as `read_many` takes them."""
+    return [(view, keys) for (view, _), keys in asked.items()]
+
+
+def _entity(view: _View, keys: Mapping[str, str]) -> Entity | None:
+    try:
+        return view.name, encode_key({key: keys[key] for key in view.join_keys})
+    except KeyError:
+        return None
 
 
 def _unusable(row: Row | None, at: datetime, ttl: timedelta | None) -> Reason | None:
@@ -111,3 +205,19 @@ def _unusable(row: Row | None, at: datetime, ttl: timedelta | None) -> Reason | 
     if is_known(row, at, ttl):
         return None
     return "later" if row.known_at > at else "stale"
+
+
+def _told(view: _View, entity: Entity | None, row: Row, at: datetime) -> str:
+    limit = 0 if view.ttl is None else view.ttl.total_seconds()
+    key = "" if entity is None else entity[1]
+    return f"{view.name} {key}: {(at - row.event_time).total_seconds():.0f} s old, TTL {limit:.0f} s"
+
+
+def _unwritable(index: int, view: _View) -> RequestInvalid:
+    return RequestInvalid(
+        "a join key is no text that could be in a store",
+        where=f"requests[{index}]",
+        expected="valid Unicode",
+        got=f"a lone surrogate in one of {', '.join(view.join_keys)}",
+        next_step="mend the request and send it again",
+    )

@@ -7,14 +7,15 @@ import socket
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 
 import msgspec
 import numpy as np
 import pytest
 from redis import Redis
 
-from contender.adapters.online_redis import RedisRows, rows_key, shown
-from contender.adapters.online_rows import open_rows
+from contender.adapters.online_redis import RedisExchange, RedisRows, rows_key, shown
+from contender.adapters.online_rows import ConnectionLost, open_rows
 from contender.core.errors import DataError, OnlineStoreUnreachable
 from contender.feast_stores import redis_writer
 from contender.feast_stores.rows_table import writing
@@ -87,6 +88,85 @@ def test_read_over_a_connection_the_server_has_closed_asks_again(redis_server: R
     with Redis.from_url(redis_server.url()) as admin:
         admin.client_kill_filter(_type="normal", skipme=True)
     assert reader.read("wind", KEYS) is not None
+
+
+def exchange(url: str, timeout_s: float = 1.0) -> RedisExchange:
+    made = open_rows(url, timeout_s).exchange()
+    assert isinstance(made, RedisExchange)
+    return made
+
+
+@pytest.mark.parametrize("account", ["reader", "least"])
+def test_exchange_sends_and_receives_what_a_reader_reads(redis_server: RedisServer, account: str) -> None:
+    write(redis_server.url())
+    asked = [("wind", {"gate": 8, "origin": "EWR"}), ("wind", KEYS)]
+    with closing(exchange(redis_server.url(account))) as apart:
+        expected = open_rows(redis_server.url(account), 1.0).read_many(asked)
+        assert apart.read_many(asked) == expected  # this one connects
+        for requests, rows in ((asked, expected), (asked[:1], [None]), ([], [])):
+            apart.send(requests)
+            assert apart.receive() == rows
+
+
+def test_exchange_not_connected_or_closed_sends_nothing(redis_server: RedisServer) -> None:
+    write(redis_server.url())
+    with closing(exchange(redis_server.url("reader"))) as apart:
+        for _ in range(2):
+            assert apart.fileno is None
+            with pytest.raises(ConnectionLost):
+                apart.send([("wind", KEYS)])
+            assert apart.read_many([("wind", KEYS)]) != [None]
+            assert apart.fileno is not None
+            apart.close()
+
+
+def send_and_receive(apart: RedisExchange) -> None:
+    apart.send([("wind", KEYS)])
+    apart.receive()
+
+
+def test_exchange_connection_closed_by_the_server_is_lost_and_made_anew(redis_server: RedisServer) -> None:
+    write(redis_server.url())
+    with closing(exchange(redis_server.url("reader"))) as apart, Redis.from_url(redis_server.url()) as admin:
+        row = apart.read_many([("wind", KEYS)])
+        admin.client_kill_filter(_type="normal", skipme=True)
+        with pytest.raises(ConnectionLost):
+            send_and_receive(apart)
+        assert apart.fileno is None
+        assert apart.read_many([("wind", KEYS)]) == row
+        admin.client_kill_filter(_type="normal", skipme=True)
+        assert apart.read_many([("wind", KEYS)]) == row
+
+
+def test_exchange_refused_command_says_so_and_leaves_nothing_unread(redis_server: RedisServer) -> None:
+    write(redis_server.url())
+    with closing(exchange(redis_server.url("stranger"))) as apart:
+        for _ in range(2):
+            with pytest.raises(OnlineStoreUnreachable, match=r"cannot be read.*ermission"):
+                apart.read_many([("wind", KEYS)])
+    with closing(exchange(redis_server.url())) as apart, Redis.from_url(redis_server.url()) as admin:
+        admin.set(rows_key("rain"), "no hash at all")
+        with pytest.raises(OnlineStoreUnreachable, match="WRONGTYPE"):
+            apart.read_many([("rain", {}), ("wind", KEYS)])
+        with pytest.raises(OnlineStoreUnreachable, match="snow is not in the online store"):
+            apart.read_many([("snow", {})])
+        assert apart.read_many([("wind", KEYS)]) != [None]
+
+
+def test_exchange_of_a_server_that_hangs_gives_up_in_time(own_redis: RedisServer) -> None:
+    write(own_redis.url())
+    with closing(exchange(own_redis.url("reader"), 0.2)) as apart:
+        row = apart.read_many([("wind", KEYS)])
+        own_redis.pause()
+        for _ in range(2):
+            with pytest.raises(OnlineStoreUnreachable, match=r"within 0\.2 s.*Timeout"):
+                apart.read_many([("wind", KEYS)])
+        own_redis.resume()
+        assert apart.read_many([("wind", KEYS)]) == row
+
+
+def test_exchange_under_tls_there_is_none() -> None:
+    assert open_rows("rediss://127.0.0.1:1/0", 1.0).exchange() is None
 
 
 @pytest.fixture

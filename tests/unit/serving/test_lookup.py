@@ -8,8 +8,9 @@ import msgspec
 import pytest
 
 from contender.adapters.online_rows import Row
+from contender.core.errors import BundleBroken, RequestInvalid, StaleFeatures
 from contender.serving.bundle import Signature, Value
-from contender.serving.lookup import Looked, Lookup, Question
+from contender.serving.lookup import Looked, Lookup, Question, Stale, stale_policy
 from tests.unit.serving.tiny import COLUMNS, SIGNATURE
 
 AT = datetime(2013, 7, 1, 11, 30, tzinfo=UTC)
@@ -36,9 +37,9 @@ def rows(**ages: timedelta) -> Rows:
     return Rows({v: Row({columns[v]: x}, *[AT - ages.get(v, timedelta(minutes=1))] * 2) for v, x in held.items()})
 
 
-def look(store: Rows, *keys: dict[str, str]) -> Looked:
+def look(store: Rows, *keys: dict[str, str], stale: Stale = "default") -> Looked:
     """What is looked up for the last of some questions."""
-    lookup = Lookup(msgspec.convert(SIGNATURE, Signature), store)
+    lookup = Lookup(msgspec.convert(SIGNATURE, Signature), store, stale)
     return lookup.rows([Question(AT, one, GIVEN) for one in keys or (KEYS,)])[-1]
 
 
@@ -94,3 +95,59 @@ def test_lookup_same_entity_is_read_once() -> None:
     store = rows()
     look(store, KEYS, KEYS | {"origin": "EWR"}, KEYS)
     assert sorted(view for view, _ in store.asked) == sorted([*SIGNATURE["views"], "origin_weather"])
+
+
+STALE = {"origin_weather": timedelta(hours=4), "carrier_punctuality": -timedelta(hours=1)}
+
+
+def test_lookup_stale_default_gives_null_and_says_so() -> None:
+    looked = look(rows(**STALE))
+    assert looked.row[5:7] == [None, None]
+    assert looked.unknown == {"missing": [], "stale": ["temp"], "later": ["carrier_late_share_6h"]}
+
+
+def test_lookup_stale_serve_gives_the_stale_value_and_says_so() -> None:
+    looked = look(rows(**STALE), stale="serve")
+    assert looked.row[5:7] == [70.0, None]
+    assert looked.unknown == {"missing": [], "stale": ["temp"], "later": ["carrier_late_share_6h"]}
+
+
+def test_lookup_stale_reject_names_entity_view_age_and_limit() -> None:
+    expected = r'origin_weather \["JFK"\]: 14400 s old, TTL 10800 s'
+    with pytest.raises(StaleFeatures, match=expected) as refused:
+        look(rows(**STALE), stale="reject")
+    assert "carrier" not in str(refused.value)
+
+
+def test_lookup_stale_reject_lets_missing_and_later_rows_pass() -> None:
+    store = rows(carrier_punctuality=-timedelta(hours=1))
+    del store.held["plane_facts"]
+    looked = look(store, stale="reject")
+    assert looked.unknown == {"missing": ["seats"], "stale": [], "later": ["carrier_late_share_6h"]}
+
+
+@pytest.mark.parametrize(("stale", "aged"), [("default", set()), ("serve", {"origin_weather"})])
+def test_lookup_ages_are_those_of_the_rows_that_were_used(stale: Stale, aged: set[str]) -> None:
+    ages = dict(look(rows(**STALE), stale=stale).ages)
+    assert ages.keys() == {"route_punctuality", "plane_facts"} | aged
+    assert ages["plane_facts"] == 60
+    assert ages.get("origin_weather", 14_400) == 14_400
+
+
+def test_lookup_key_that_is_no_text_is_refused_before_the_store_is_asked() -> None:
+    store = rows()
+    with pytest.raises(RequestInvalid, match=r"lone surrogate.*origin") as refused:
+        look(store, KEYS, KEYS | {"origin": "\ud800"})
+    assert refused.value.where == "requests[1]"
+    assert store.asked == []
+
+
+@pytest.mark.parametrize("policy", ["reject", "default", "serve"])
+def test_stale_policy_of_its_name_is_taken(policy: str) -> None:
+    assert stale_policy(policy) == policy
+
+
+@pytest.mark.parametrize("said", ["", "Serve", "reject,serve"])
+def test_stale_policy_of_another_name_is_refused(said: str) -> None:
+    with pytest.raises(BundleBroken, match="CONTENDER_STALE; expected: reject, default, serve"):
+        stale_policy(said)
