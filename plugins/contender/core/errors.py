@@ -33,8 +33,6 @@ ContenderError
 ├── PredictionLogFull         an answer cannot be written to the journal, and so is not given
 ├── PredictionStoreUnreachable the prediction store cannot be written or read
 ├── PredictionsRefused        the prediction store refuses records for their content
-
-
 ├── BundleBroken              a served model's bundle lacks a file or contradicts itself
 └── RequestInvalid            a prediction request that cannot be answered
     ├── RequestMalformed      its body is no JSON

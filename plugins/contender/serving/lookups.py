@@ -2,7 +2,7 @@
 
 A round trip to Redis is sent on the event loop, which goes on with other work until the answer can be read: no thread
 changes hands. Whatever may wait otherwise is done in one worker thread: connecting, a read of very many entities, a
-store that is a file. `docs/decisions/0029-lookups-on-the-loop.md` has the figures.
+store that is a file. `docs/decisions/0032-lookups-on-the-loop.md` has the figures.
 
 However the store fails, a request waits no longer than for the round trip before its own, and its own: twice the
 time-out.
