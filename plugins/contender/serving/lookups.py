@@ -11,6 +11,7 @@ time-out.
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -21,7 +22,7 @@ from typing import Protocol
 from contender.adapters.online_rows import ConnectionLost, Row, RowsReader
 from contender.core.errors import BundleBroken, LookupsPaused, OnlineStoreUnreachable
 from contender.serving.breaker import Breaker
-from contender.serving.lookup import Asked, Entity, Looked, Lookup, Question, requests
+from contender.serving.lookup import Asked, Entity, Looked, Lookup, Question, Stale, requests, stale_policy
 
 # A larger answer may arrive in parts, the rest of which the event loop would wait for; and decoding it holds it up.
 MOST_ON_THE_LOOP = 256
@@ -239,6 +240,26 @@ class Lookups:
         if self._loop is not None and self._watched is not None:
             self._loop.remove_reader(self._watched)
         self._watched = None
+
+
+@dataclass(frozen=True)
+class LookupOptions:
+    """How to look up: how long a round trip may take, in seconds, and what becomes of stale rows."""
+
+    timeout_s: float = 1.0
+    stale: Stale = "default"
+
+
+def options_from_env() -> LookupOptions:
+    """As the environment says: `CONTENDER_LOOKUP_MS` (default 100) and `CONTENDER_STALE` (default `default`).
+
+    Raises:
+        BundleBroken: One of them cannot be: the process should not start.
+    """
+    return LookupOptions(
+        timeout_s=lookup_seconds(os.environ.get("CONTENDER_LOOKUP_MS", "100")),
+        stale=stale_policy(os.environ.get("CONTENDER_STALE", "default")),
+    )
 
 
 def lookup_seconds(said: str) -> float:

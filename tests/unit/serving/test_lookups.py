@@ -21,7 +21,7 @@ from contender.core.errors import BundleBroken, LookupsPaused, OnlineStoreUnreac
 from contender.serving.breaker import Breaker
 from contender.serving.bundle import Signature
 from contender.serving.lookup import Looked, Lookup, Question, Stale
-from contender.serving.lookups import MOST_ON_THE_LOOP, Lookups, lookup_seconds
+from contender.serving.lookups import MOST_ON_THE_LOOP, LookupOptions, Lookups, lookup_seconds, options_from_env
 from tests.online_stores import RedisServer
 from tests.unit.serving.test_predict import AT, write_store
 from tests.unit.serving.tiny import SIGNATURE
@@ -385,3 +385,12 @@ def test_lookup_seconds_are_milliseconds_of_the_setting(said: str, seconds: floa
 def test_lookup_seconds_of_no_number_are_refused(said: str) -> None:
     with pytest.raises(BundleBroken, match=r"CONTENDER_LOOKUP_MS; expected: a whole number"):
         lookup_seconds(said)
+
+
+def test_options_from_env_are_what_it_says_or_the_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CONTENDER_LOOKUP_MS", raising=False)
+    monkeypatch.delenv("CONTENDER_STALE", raising=False)
+    assert options_from_env() == LookupOptions(0.1, "default")
+    monkeypatch.setenv("CONTENDER_LOOKUP_MS", "250")
+    monkeypatch.setenv("CONTENDER_STALE", "serve")
+    assert options_from_env() == LookupOptions(0.25, "serve")
