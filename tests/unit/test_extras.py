@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib.util
 from pathlib import Path
 from typing import Any
@@ -71,7 +72,7 @@ def test_extra_estimator_is_stored_and_served_with_the_answers_it_was_fitted_to(
     stored = train.store(fitted, frame, spec)
     write_bundle(tmp_path, spec, stored)
     service = Service(tmp_path, None, "stable")
-    service.ready()
+    asyncio.run(service.ready())
     asked = image.golden(tmp_path)
     served = predict_raw(service, asked.instances)["predictions"]
     picked = np.unique(np.linspace(0, len(frame) - 1, num=len(asked.instances)).astype(int))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import math
 from pathlib import Path
@@ -92,7 +93,7 @@ def test_stored_model_scores_as_the_fitted_one_within_its_tolerance(spec: ModelS
 
 def test_served_model_answers_the_golden_requests_as_trained(spec: ModelSpec, bundle: Path) -> None:
     service = Service(bundle, str(bundle / "no such store.db"), "stable")
-    assert service.ready()["largest_difference"] <= 1e-6 * max(abs(float(np.max(rows(spec)["late"]))), 1)
+    assert asyncio.run(service.ready())["largest_difference"] <= 1e-6 * max(abs(float(np.max(rows(spec)["late"]))), 1)
     golden = image.golden(bundle)
     answer = predict_raw(service, golden.instances)
     assert ("classes" in answer) == (spec.task == "multiclass")
@@ -107,7 +108,7 @@ def test_served_model_that_answers_otherwise_is_not_ready(spec: ModelSpec, bundl
     golden["requests"][3]["output"] = [*output[1:], output[0]] if isinstance(output, list) else output + 1e4
     (bundle / "golden.json").write_text(json.dumps(golden))
     with pytest.raises(GoldenRequestsFailed, match="golden request 3"):
-        Service(bundle, None, "stable").ready()
+        asyncio.run(Service(bundle, None, "stable").ready())
 
 
 def test_served_model_of_another_task_than_its_graph_is_refused(spec: ModelSpec, bundle: Path) -> None:

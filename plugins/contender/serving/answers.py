@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import msgspec
 
-from contender.core.errors import ContenderError, RequestInvalid, RequestMalformed, RequestTooLarge, RequestUnreadable
+from contender.core.errors import (
+    ContenderError,
+    LookupsPaused,
+    RequestInvalid,
+    RequestMalformed,
+    RequestTooLarge,
+    RequestUnreadable,
+)
 from contender.core.golden import Output
 from contender.serving.bundle import Signature
 
@@ -76,7 +84,10 @@ def refusal(error: ContenderError, status: int | None = None) -> Reply:
     if isinstance(error, RequestInvalid) and error.problems:
         facts["problems"] = error.problems
     # The standard library's encoder escapes what came in as lone surrogates; msgspec's refuses it.
-    return Reply(json.dumps({"error": facts}).encode(), status_of(error) if status is None else status)
+    reply = Reply(json.dumps({"error": facts}).encode(), status_of(error) if status is None else status)
+    if isinstance(error, LookupsPaused):
+        reply.headers = ((b"retry-after", b"%d" % math.ceil(error.retry_after_s)),)
+    return reply
 
 
 def status_of(error: ContenderError) -> int:

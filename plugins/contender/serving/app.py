@@ -15,7 +15,6 @@ a request at fault: 400 no JSON, 413 too large, 422 cannot be answered, 503 cann
 
 from __future__ import annotations
 
-import asyncio
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -24,9 +23,10 @@ from contender.core.errors import BundleBroken
 from contender.serving.answers import Reply, answer
 from contender.serving.asgi import App, Call, Handler, Routes
 from contender.serving.dialects import Dialect, Instances
+from contender.serving.lookups import LookupOptions, options_from_env
 from contender.serving.prediction_log import PredictionLog, log_from_env, redacted_from_env
 from contender.serving.protocols import REFUSALS, protocol_routes
-from contender.serving.service import Service
+from contender.serving.service import DEFAULT, Service
 
 NO_STORE = "none"
 METRICS_TYPE = b"text/plain; version=0.0.4"
@@ -39,6 +39,7 @@ def create_app(
     variant: str = "stable",
     log: PredictionLog | None = None,
     redact: Iterable[str] = (),
+    lookups: LookupOptions = DEFAULT,
 ) -> App:
     """The app for one bundle.
 
@@ -48,12 +49,13 @@ def create_app(
         variant: Label of the metrics, part of each record: `stable`, `canary` or `shadow`.
         log: The prediction log; `None` keeps none.
         redact: Names of what no record shows.
+        lookups: How features are looked up.
 
     Raises:
         BundleBroken: The bundle cannot be served.
         OnlineStoreUnreachable: The store's address is malformed.
     """
-    service = Service(bundle_dir, online_store, variant, log, redact)
+    service = Service(bundle_dir, online_store, variant, log, redact, lookups)
     return App({**routes(service), **protocol_routes(service)}, service.metrics, service, REFUSALS)
 
 
@@ -67,8 +69,7 @@ def routes(service: Service) -> Routes:
         return answer({"status": "alive"})
 
     async def ready(_: Call) -> Reply:
-        # In a thread: a store that hangs holds up nobody else.
-        return answer(await asyncio.to_thread(service.ready))
+        return answer(await service.ready())
 
     async def metrics(_: Call) -> Reply:
         return Reply(service.metrics.text(), content_type=METRICS_TYPE)
@@ -121,4 +122,5 @@ def app_from_env() -> App:
         variant=os.environ.get("CONTENDER_VARIANT", "stable"),
         log=log_from_env(os.environ),
         redact=redacted_from_env(os.environ),
+        lookups=options_from_env(),
     )

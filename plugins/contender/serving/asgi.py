@@ -67,7 +67,13 @@ Routes = dict[str, dict[str, Handler]]
 
 
 class Watched(Protocol):
-    """Who is told of each answer; `contender.serving.metrics.Metrics` is one."""
+    """Who is told of each answer; `contender.serving.metrics.Metrics` is one.
+
+    Attributes:
+        in_flight: Requests that have come and are not answered.
+    """
+
+    in_flight: int
 
     def answered(self, endpoint: str, status: int, seconds: float) -> None:
         """A request was answered."""
@@ -109,6 +115,13 @@ class App:
             return
         if scope["type"] != "http":
             raise NotImplementedError(f"no connections of type {scope['type']}")
+        self._watched.in_flight += 1
+        try:
+            await self._serve(scope, receive, send)
+        finally:
+            self._watched.in_flight -= 1
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         start = perf_counter()
         path = scope["path"]
         methods = self._routes.get(path)

@@ -9,7 +9,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import suppress
 from typing import Any
 
@@ -83,8 +82,7 @@ def _json(content: dict[str, Any]) -> Handler:
 
 def _when_ready(service: Service, reply: Reply) -> Handler:
     async def when_ready(_: Call) -> Reply:
-        # In a thread: a store that hangs holds up nobody else.
-        await asyncio.to_thread(service.ready)
+        await service.ready()
         return reply
 
     return when_ready
@@ -95,7 +93,7 @@ def _when_fit(service: Service, reply: Reply) -> Handler:
 
     async def when_fit(_: Call) -> Reply:
         with suppress(OnlineStoreUnreachable):
-            await asyncio.to_thread(service.ready)
+            await service.ready()
         return reply
 
     return when_fit

@@ -17,14 +17,15 @@ from contender.serving.batcher import Batcher, Work
 from contender.serving.bodies import Body
 from contender.serving.bundle import Bundle, Entry, load_bundle
 from contender.serving.dialects import Dialect, Headers
+from contender.serving.log_metrics import LogMetrics
 from contender.serving.lookup import Looked, Lookup, Question
+from contender.serving.lookups import LookupOptions, Lookups
 from contender.serving.metrics import Metrics
 from contender.serving.model import Model, self_check
 from contender.serving.prediction_log import PredictionLog
 from contender.serving.record import Recorder, RequestIds
 
-# Readers of the store hardly ever wait for its writer; this is for a disk or a server that hangs.
-STORE_SECONDS = 1.0
+DEFAULT = LookupOptions()
 REQUEST_ID, MOST_OF_AN_ID = b"x-request-id", 128
 
 
@@ -37,6 +38,7 @@ class Service:
         variant: Label of the metrics, and part of each record.
         log: Where answers are put on record before they are given; `None` keeps none.
         redact: Names of what no record shows.
+        lookups: How features are looked up.
 
     Raises:
         BundleBroken: The bundle cannot be served, or has nothing of a name to redact: the process should not start.
@@ -52,12 +54,10 @@ class Service:
         variant: str,
         log: PredictionLog | None = None,
         redact: Iterable[str] = (),
+        lookups: LookupOptions = DEFAULT,
     ) -> None:
         self.bundle: Bundle = load_bundle(bundle_dir)
         self.model = Model(self.bundle)
-        self._lookup: Lookup | None = None
-        if online_store is not None:
-            self._lookup = Lookup(self.bundle.signature, open_rows(online_store, STORE_SECONDS))
         self.metrics = Metrics(
             model=self.bundle.signature.model,
             version=self.bundle.version,
@@ -65,6 +65,7 @@ class Service:
             about=self.bundle.about,
             golden=[request.output for request in self.bundle.golden.requests],
         )
+        self._lookups = None if online_store is None else self._looking_up(online_store, lookups)
         self.largest_difference = float("nan")
         self._unfit: GoldenRequestsFailed | None = None
         try:
@@ -74,6 +75,9 @@ class Service:
         self._batcher = Batcher(self.model.predict, self._keep)
         self._ids = RequestIds()
         self._log = log
+        if log is not None:
+            common = (*self.bundle.identity.values(), variant)
+            self.metrics.registry.register(LogMetrics(log.figures, common))
         entry = self.bundle.entry
         self._recorder = Recorder(
             **self.bundle.identity,
@@ -107,11 +111,10 @@ class Service:
             )
         entities = bodies.rows(body)
         questions = [_resolve(entry, index, request) for index, request in enumerate(entities)]
-        looked = self._features().rows(questions)
+        looked = await self._features().rows_async(questions)
         work = Work([one.row for one in looked], "/predict", start, client_id(headers), entities)
         work.at, work.unknown = [question.at for question in questions], [one.unknown for one in looked]
         outputs = await self._batcher.answer(work)
-        self._count_unknown(looked)
         predictions = self._predictions(outputs, questions, looked)
         return identified(answer({"predictions": predictions, **self.bundle.identity}), work)
 
@@ -122,10 +125,12 @@ class Service:
 
     def end(self) -> None:
         """After the last request was answered: the prediction log is brought to its store as far as there is time."""
+        if self._lookups is not None:
+            self._lookups.close()
         if self._log is not None:
             self._log.end()
 
-    def ready(self) -> dict[str, Any]:
+    async def ready(self) -> dict[str, Any]:
         """What the app is ready with.
 
         Raises:
@@ -133,14 +138,14 @@ class Service:
             OnlineStoreUnreachable: The online store cannot be read.
         """
         self._refuse_if_unfit()
-        if self._lookup is not None:
-            self._lookup.check()
+        if self._lookups is not None:
+            await self._lookups.check()
         return {
             "status": "ready",
             **self.bundle.identity,
             "golden_requests": len(self.bundle.golden.requests),
             "largest_difference": self.largest_difference,
-            "online_store": "off" if self._lookup is None else "reachable",
+            "online_store": "off" if self._lookups is None else "reachable",
             "prediction_log": "off" if self._log is None else "on",
         }
 
@@ -154,6 +159,7 @@ class Service:
             work.request_id = self._ids.new()
         if self._log is not None:
             self._log.append(b"".join([self._line(work) for work in batch]))
+        self.metrics.flushed(sum(len(work.rows) for work in batch))
         for work in batch:
             self.metrics.predicted(work.outputs)
 
@@ -169,14 +175,14 @@ class Service:
             for output, question, one in zip(outputs, questions, looked, strict=True)
         ]
 
-    def _count_unknown(self, looked: list[Looked]) -> None:
-        for one in looked:
-            for reason, features in one.unknown.items():
-                for feature in features:
-                    self.metrics.unknown(feature, reason)
+    def _looking_up(self, online_store: str, options: LookupOptions) -> Lookups:
+        store = open_rows(online_store, options.timeout_s)
+        lookups = Lookups(Lookup(self.bundle.signature, store, options.stale), store, options.timeout_s, self.metrics)
+        self.metrics.watch_breaker(lookups.breaker)
+        return lookups
 
-    def _features(self) -> Lookup:
-        if self._lookup is None:
+    def _features(self) -> Lookups:
+        if self._lookups is None:
             raise OnlineStoreUnreachable(
                 "this server has no online store",
                 where="CONTENDER_ONLINE_STORE",
@@ -184,7 +190,7 @@ class Service:
                 got="none",
                 next_step="start the server with an online store, or send the features themselves to /predict/raw",
             )
-        return self._lookup
+        return self._lookups
 
     def _refuse_if_unfit(self) -> None:
         if self._unfit is not None:

@@ -16,6 +16,7 @@ class Watch:
     def __init__(self, *, fails: bool = False) -> None:
         self.fails = fails
         self.said: list[Any] = []
+        self.in_flight = 0
 
     def answered(self, endpoint: str, status: int, seconds: float) -> None:
         self.said.append((endpoint, status))
