@@ -67,6 +67,11 @@ class Engine:
     def __init__(self, client: docker.DockerClient) -> None:
         self._client = client
 
+    @property
+    def client(self) -> docker.DockerClient:
+        """The SDK's client, for the other modules that speak to the engine."""
+        return self._client
+
     @classmethod
     def connect(cls, *, within_s: int = CONNECT_SECONDS) -> Engine:
         """The engine that `DOCKER_HOST` names, or the local one.

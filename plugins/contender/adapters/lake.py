@@ -13,7 +13,8 @@ from __future__ import annotations
 import hashlib
 import random
 import time as clock
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
@@ -243,7 +244,56 @@ class Lake:
     ) -> Snapshot:
         # Of one version: another process may commit between two looks.
         rows = _to_pandas(delta.to_pyarrow_dataset().to_table(columns=columns, filter=_within(time, interval)))
-        return Snapshot(table=table, version=delta.version(), digest=digest(rows), rows=len(rows), interval=interval)
+        return Snapshot(
+            table=table, version=delta.version(), digest=digest(rows), rows=len(rows), interval=interval,
+            time=time if time and interval else "",
+        )  # fmt: skip
+
+    def again(self, snapshot: Snapshot) -> Snapshot:
+        """What a snapshot's slice is at the snapshot's version now.
+
+        Raises:
+            DataError: There is no such table or version any more, or a file of it cannot be read.
+        """
+        with _readable(f"{snapshot.table} version {snapshot.version}"):
+            delta = self.open(snapshot.table, snapshot.version)
+            found = self._snapshot(snapshot.table, delta, snapshot.time or None, snapshot.interval)
+            # A column that only other slices have came into the table with them: it has no value in this one.
+            if found.digest != snapshot.digest and found.rows:
+                rows = self.read(snapshot.table, time=snapshot.time or None, interval=snapshot.interval,
+                                 version=snapshot.version)  # fmt: skip
+                found = found.model_copy(update={"digest": digest(rows.dropna(axis="columns", how="all"))})
+            return found
+
+    def files_digest(self, table: str, version: int) -> str:
+        """SHA-256 of the names and the bytes of all files that a version of a table is made of.
+
+        A digest of rows does not see a byte that no reader looks at.
+
+        Raises:
+            DataError: There is no such version any more, or a file of it cannot be read.
+        """
+        with _readable(f"{table} version {version}"):
+            files, whole = self.open(table, version).to_pyarrow_dataset(), hashlib.sha256()
+            for name in sorted(files.files):
+                with files.filesystem.open_input_stream(name) as stream:
+                    whole.update(f"{name}\0{hashlib.sha256(stream.read()).hexdigest()}\n".encode())
+            return whole.hexdigest()
+
+
+@contextmanager
+def _readable(where: str) -> Iterator[None]:
+    """Say which version of a table cannot be read, whatever it is that reading it raises."""
+    try:
+        yield
+    except (DeltaError, pa.ArrowException, OSError, ValueError) as error:
+        raise DataError(
+            "a version of a table cannot be read",
+            where=where,
+            expected="the version with all its files, as they were written",
+            got=str(error).splitlines()[0][:200],
+            next_step="restore the lake from a backup; versions are kept as long as retention says",
+        ) from error
 
 
 def _require_within(table: str, frame: pd.DataFrame, time: str, interval: Interval) -> None:

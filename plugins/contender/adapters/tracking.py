@@ -29,7 +29,6 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from contender.adapters.graph_signature import graph_signature
 from contender.core.errors import BundleBroken, ContenderError, TrackingUnreachable
-from contender.core.manifest import MANIFEST
 from contender.core.settings import settings
 from contender.core.spec import Column
 
@@ -332,11 +331,6 @@ class Tracking:
             signature, about = (json.loads((bundle / f"{name}.json").read_bytes()) for name in ("signature", "about"))
             columns = tuple(Column.model_validate(column) for column in signature["columns"])
             return Stored(content=(bundle / "model.onnx").read_bytes(), columns=columns, about=about)
-
-    def log_manifest(self, version: Version, manifest: Mapping[str, Any]) -> None:
-        """Keep the release manifest with the run that trained the version."""
-        with reachable():
-            self.client.log_dict(version.run_id, dict(manifest), MANIFEST)
 
 
 def _end(status: int) -> None:

@@ -82,12 +82,13 @@ class Chain:
         ]  # fmt: skip
         fitted = self.call(dag, "train.fit", trials=tried, assembled=assembled)
         built, proof, skipped = self._image(dag, fitted)
+        inventory = self.call(dag, "image.inventory", fitted=fitted, built=built)
         evidence = self.call(dag, "gate.measure", assembled=assembled, fitted=fitted)
         branch = self.call(dag, "gate.decide", assembled=assembled, fitted=fitted, evidence=evidence, proof=proof,
                            built=built, skipped=skipped)  # fmt: skip
         if branch == "gate.promote":
             self.call(dag, "promote.release", assembled=assembled, materialised=materialised, fitted=fitted,
-                      evidence=self.pushed["gate.decide", "evidence"], approval=None,
+                      inventory=inventory, evidence=self.pushed["gate.decide", "evidence"], approval=None,
                       verdict=self.pushed["gate.decide", "verdict"])  # fmt: skip
         return str(branch).removeprefix("gate.")
 

@@ -26,6 +26,9 @@ ContenderError
 ├── OverrideRefused           a person's word may not go before the gate's
 ├── PromotionRefused          the alias may not be moved
 ├── ReleaseMissing            a version has no release manifest
+├── ReleaseBroken             a part of a release is not what was released
+├── SigningKeyUnusable        no key that a release could be signed or verified with
+├── SettingInvalid            a setting of the platform says what nobody understands
 ├── ImageMissing              the engine has the image of a release no more
 ├── DecisionLogBroken         the decision log's hash chain does not hold
 ├── OnlineStoreUnreachable    the online store cannot be read
@@ -182,6 +185,18 @@ class PromotionRefused(ContenderError):
 
 class ReleaseMissing(ContenderError):
     """A version has no release manifest."""
+
+
+class ReleaseBroken(ContenderError):
+    """A part of a release is not what was released."""
+
+
+class SigningKeyUnusable(ContenderError):
+    """There is no key that a release can be signed or verified with."""
+
+
+class SettingInvalid(ContenderError):
+    """A setting of the platform says what nobody understands."""
 
 
 class ImageMissing(ContenderError):

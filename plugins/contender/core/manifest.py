@@ -11,7 +11,9 @@ from pydantic import Field
 
 from contender.core.evidence import Evidence, Verdict
 from contender.core.interval import Interval
+from contender.core.inventory import Inventory
 from contender.core.results import ImageProof, Result, Snapshot
+from contender.core.vulnerabilities import Scan
 
 MANIFEST = "release.json"
 
@@ -63,7 +65,16 @@ class Release(Result):
         approval: Who approved it, where a person was asked.
         image: The proven image; `None` where no engine was there, with the reason in `image_skipped`.
         decision_hash: Hash of the record of the decision log that the release rests on, so that a log that was cut off
-            or written anew is found. Manifests from before it was kept lack it.
+            or written anew is found.
+        dag, dag_run, run_parameters: Which run released it, and what it was given.
+        owners: The models whose tables or views this one takes; their code is in `features_digest` too.
+        files: SHA-256 of the files of each table's version, the training set's among them.
+        bundle: SHA-256 of each file that the image was built from and the app reads, as MLflow keeps it.
+        inventory: The bill of materials, the runtime image and the serving lock.
+        vulnerabilities: What was known of the packages.
+
+    What stands from `decision_hash` on is left out of the JSON where it is empty: manifests from before it was kept
+    lack it, and their digests stay what they were.
     """
 
     model: str
@@ -86,3 +97,15 @@ class Release(Result):
     image: ImageProof | None
     image_skipped: str = ""
     decision_hash: str = Field(default="", exclude_if=not_)
+    dag: str = Field(default="", exclude_if=not_)
+    dag_run: str = Field(default="", exclude_if=not_)
+    run_parameters: dict[str, Any] = Field(default_factory=dict, exclude_if=not_)
+    owners: tuple[str, ...] = Field(default=(), exclude_if=not_)
+    files: dict[str, str] = Field(default_factory=dict, exclude_if=not_)
+    bundle: dict[str, str] = Field(default_factory=dict, exclude_if=not_)
+    inventory: Inventory | None = Field(default=None, exclude_if=not_)
+    vulnerabilities: Scan | None = Field(default=None, exclude_if=not_)
+
+    def text(self) -> bytes:
+        """`release.json`: the same bytes for the same release."""
+        return json.dumps(self.facts(), indent=1, sort_keys=True).encode() + b"\n"

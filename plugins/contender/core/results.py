@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from operator import not_
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, FiniteFloat
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
 
 from contender.core.interval import Interval
 
@@ -28,6 +29,8 @@ class Snapshot(Result):
         digest: Order-independent SHA-256 of the slice's content, hexadecimal.
         rows: Number of rows in the slice.
         interval: The slice's time; `None` for a whole table.
+        time: The column that the interval is of, by which the slice can be read again; empty for a whole table, and in
+            snapshots from before it was kept.
     """
 
     table: str
@@ -35,6 +38,7 @@ class Snapshot(Result):
     digest: str
     rows: int
     interval: Interval | None = None
+    time: str = Field(default="", exclude_if=not_)
 
 
 class ImageProof(Result):

@@ -7,7 +7,7 @@ Each tool's own variables choose its backend (`MLFLOW_TRACKING_URI`, `FEAST_FS_Y
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parents[3]
@@ -41,6 +41,14 @@ class Settings:
             (`CONTENDER_SERVING_ONLINE_STORE`, default none: they answer raw features alone).
         serving_predictions: Prediction store of served containers, likewise (`CONTENDER_SERVING_PREDICTIONS`, default
             none: they keep no prediction log).
+        osv: Address of the database of known vulnerabilities, or `none` (`CONTENDER_OSV`, default OSV's own).
+        vulnerabilities: What is done about them: `warn`, `block`, `block:high` (`CONTENDER_VULNERABILITIES`).
+        vulnerabilities_ignored: TOML file of those that are passed over (`CONTENDER_VULNERABILITIES_IGNORED`, default
+            `<root>/vulnerabilities.toml`, which need not be there).
+        signing_key: Ed25519 key that releases are signed with, PEM or the path of a file of it
+            (`CONTENDER_SIGNING_KEY`, default none: one is made in `keys`).
+        trusted_keys: Public keys that a release may be signed with, files or folders of `*.pub`, separated as in `PATH`
+            (`CONTENDER_TRUSTED_KEYS`, default `keys`).
     """
 
     home: Path
@@ -57,6 +65,21 @@ class Settings:
     serving_network: str
     serving_online_store: str
     serving_predictions: str
+    osv: str
+    vulnerabilities: str
+    vulnerabilities_ignored: Path
+    signing_key: str = field(repr=False)
+    trusted_keys: str
+
+    @property
+    def keys(self) -> Path:
+        """Folder of the platform's own signing key and of the public keys that it trusts."""
+        return self.home / "keys"
+
+    @property
+    def sboms(self) -> Path:
+        """Folder of bills of materials by their digest, and of what was found in runtime images."""
+        return self.home / "sboms"
 
     @property
     def data_docs(self) -> Path:
@@ -104,6 +127,11 @@ def settings(root: Path = CHECKOUT) -> Settings:
         serving_network=env.get("CONTENDER_SERVING_NETWORK", ""),
         serving_online_store=env.get("CONTENDER_SERVING_ONLINE_STORE", ""),
         serving_predictions=env.get("CONTENDER_SERVING_PREDICTIONS", ""),
+        osv=(env.get("CONTENDER_OSV") or "https://api.osv.dev").rstrip("/"),
+        vulnerabilities=env.get("CONTENDER_VULNERABILITIES") or "warn",
+        vulnerabilities_ignored=Path(env.get("CONTENDER_VULNERABILITIES_IGNORED") or root / "vulnerabilities.toml"),
+        signing_key=env.get("CONTENDER_SIGNING_KEY", ""),
+        trusted_keys=env.get("CONTENDER_TRUSTED_KEYS", ""),
     )
 
 

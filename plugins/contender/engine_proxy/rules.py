@@ -126,6 +126,8 @@ LOGS = {
     **dict.fromkeys(("since", "until"), _like("[0-9.]{1,32}")),
     "tail": _like("all|[0-9]{1,6}"),
 }
+# Of a container of ours, which holds nothing but its image.
+FILES = {"path": _like("(/(?![.]{1,2}(/|$))[A-Za-z0-9_.+-]{1,64}){1,12}")}
 STATS = {"stream": _like("(?i)false|0"), "one-shot": WHETHER}
 ON_CONTAINER = rf"/containers/(?P<container>{CONTAINER})"
 RULES = (
@@ -139,6 +141,7 @@ RULES = (
     Rule("GET", "/containers/json", LIST, frozenset({"filters"})),
     Rule("GET", f"{ON_CONTAINER}/json", {"size": WHETHER}),
     Rule("GET", f"{ON_CONTAINER}/logs", LOGS),
+    Rule("GET", f"{ON_CONTAINER}/archive", FILES, frozenset({"path"})),
     Rule("GET", f"{ON_CONTAINER}/stats", STATS, frozenset({"stream"})),
     Rule("POST", f"{ON_CONTAINER}/start"),
     Rule("POST", f"{ON_CONTAINER}/stop", {"t": _like("[0-9]{1,3}")}),

@@ -19,7 +19,7 @@ from contender.operators.data import DataLoad, DataValidate
 from contender.operators.deploy import DeployServe
 from contender.operators.features import FeaturesBuild, FeaturesMaterialise
 from contender.operators.gate import EVIDENCE, VERDICT, GateDecide, GateMeasure, override_param
-from contender.operators.image import SKIPPED, ImageBuild, ImageProve
+from contender.operators.image import SKIPPED, ImageBuild, ImageInventory, ImageProve
 from contender.operators.promote import PromoteApprove, PromoteRelease
 from contender.operators.score import ScorePredict
 from contender.operators.timetable import intervals_with_data
@@ -110,9 +110,14 @@ def _train(spec: ModelSpec, doc: str | None) -> DAG:
             plan = TrainPlan(task_id="plan", spec=spec, assembled=assemble.output)
             trial = TrainTrial.partial(task_id="trial", spec=spec, assembled=assemble.output).expand(trial=plan.output)
             fit = TrainFit(task_id="fit", spec=spec, trials=trial.output, assembled=assemble.output)
-        with TaskGroup("image", tooltip="Build the serving image, have it answer the golden requests, and measure it"):
+        with TaskGroup("image", tooltip="Build the serving image, have it answer the golden requests, list its parts"):
             image = ImageBuild(task_id="build", spec=spec, fitted=fit.output)
             prove = ImageProve(task_id="prove", spec=spec, fitted=fit.output, built=image.output)
+            inventory = ImageInventory(
+                task_id="inventory", spec=spec, fitted=fit.output, built=_optional(image),
+                trigger_rule=TriggerRule.NONE_FAILED,  # without an engine it lists what an image would be built of
+            )  # fmt: skip
+            image >> inventory
         with TaskGroup("gate", tooltip="Measure challenger and champion on the same holdout, then decide"):
             measure = GateMeasure(task_id="measure", spec=spec, assembled=assemble.output, fitted=fit.output)
             decide = GateDecide(
@@ -135,7 +140,7 @@ def _train(spec: ModelSpec, doc: str | None) -> DAG:
             release = PromoteRelease(
                 task_id="release", spec=spec, **ONE_AT_A_TIME,
                 assembled=assemble.output, materialised=materialise.output, fitted=fit.output,
-                evidence=XComArg(decide, key=EVIDENCE), verdict=XComArg(decide, key=VERDICT),
+                inventory=inventory.output, evidence=XComArg(decide, key=EVIDENCE), verdict=XComArg(decide, key=VERDICT),
                 approval=_optional(approve),
             )  # fmt: skip
         load >> build >> materialise >> assemble

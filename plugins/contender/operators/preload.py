@@ -43,6 +43,9 @@ LIBRARIES = (
     "great_expectations",
     "matplotlib.pyplot",
     "docker",
+    "cyclonedx.output.json",
+    "in_toto_attestation.v1.statement",
+    "securesystemslib.signer",
 )
 
 log = logging.getLogger(__name__)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
@@ -20,6 +19,7 @@ from contender.core.interval import Interval
 from contender.core.manifest import MANIFEST, Answer, Release, digest_of
 from contender.core.results import Snapshot
 from contender.core.spec import ModelSpec
+from contender.operators import supply_chain
 from contender.operators.base import ModelOperator, run_interval
 from contender.operators.evaluation import Evaluation
 from contender.operators.report import ReportLink, write_report
@@ -27,6 +27,7 @@ from contender.operators.report import ReportLink, write_report
 COLOUR = "#d1f2eb"
 OF_THE_IMAGE = ("image", "image_skipped", "no_engine")  # fields of the evidence
 COMMENT = "comment"  # parameter of the request for approval
+RUN_PARAMETERS = ("trials", "force_rebuild", "approval", "override")  # of the DAG; the interval stands by itself
 
 
 class PromoteApprove(ApprovalOperator, ModelOperator):
@@ -100,24 +101,27 @@ class PromoteApprove(ApprovalOperator, ModelOperator):
 
 
 class PromoteRelease(ModelOperator):
-    """Write the release manifest and move the alias `champion`, if the champion is still the one measured against.
+    """Write and sign the release, and move the alias `champion`, if the champion is still the one measured against.
 
     Args:
         assembled, materialised, fitted: What the stages before returned (templated).
+        inventory: What `ImageInventory` returned (templated).
         evidence, verdict: What `GateDecide` left (templated).
         approval: What `PromoteApprove` returned, or nothing (templated).
     """
 
-    template_fields: Sequence[str] = ("assembled", "materialised", "fitted", "evidence", "verdict", "approval")
+    template_fields: Sequence[str] = (
+        "assembled", "materialised", "fitted", "inventory", "evidence", "verdict", "approval"
+    )  # fmt: skip
     operator_extra_links = (ReportLink(),)
     ui_color = COLOUR
 
     def __init__(
-        self, *, assembled: Any, materialised: Any, fitted: Any, evidence: Any, verdict: Any, approval: Any = None,
-        **kwargs: Any,
+        self, *, assembled: Any, materialised: Any, fitted: Any, inventory: Any, evidence: Any, verdict: Any,
+        approval: Any = None, **kwargs: Any,
     ) -> None:  # fmt: skip
         super().__init__(outlets=[Asset(naming.asset_name(kwargs["spec"].name))], **kwargs)
-        self.assembled, self.materialised, self.fitted = assembled, materialised, fitted
+        self.assembled, self.materialised, self.fitted, self.inventory = assembled, materialised, fitted, inventory
         self.evidence, self.verdict, self.approval = evidence, verdict, approval
 
     def execute(self, context: Context) -> dict[str, Any]:
@@ -128,8 +132,10 @@ class PromoteRelease(ModelOperator):
 
         Raises:
             ChampionUnrecorded: See `Evaluation.champion`.
-            PromotionRefused: There is no image and the policy needs one, nobody approved this evidence where a person
-                was to be asked, or the champion changed after a person had said yes to what is known of the one before.
+            PromotionRefused: There is no image and the policy needs one, its packages have known vulnerabilities and the
+                policy blocks them, nobody approved this evidence where a person was to be asked, or the champion
+                changed after a person had said yes to what is known of the one before.
+            SigningKeyUnusable: There is no key to sign with.
             AirflowSkipException: Against the new champion the gate does not say `promote`.
         """
         run = Evaluation(self.spec, context, self.assembled, self.fitted)
@@ -153,7 +159,7 @@ class PromoteRelease(ModelOperator):
         }  # fmt: skip
         context["outlet_events"][Asset(naming.asset_name(self.spec.name))].extra = promoted
         self.log.info("%s is now version %s: %s", naming.CHAMPION, done.version, promoted["manifest"])
-        write_report(self, run, done.evidence, done.verdict)
+        write_report(self, run, done.evidence, done.verdict, released=done)
         return promoted
 
     def _promote(self, run: Evaluation, release: Release) -> Release | None:
@@ -165,6 +171,7 @@ class PromoteRelease(ModelOperator):
         Returns:
             The release as it is on record; nothing where the champion is another one by now than was measured.
         """
+        from contender.adapters import release_files
         from contender.adapters.tracking import Tracking
 
         self._require_servable(release)
@@ -180,8 +187,9 @@ class PromoteRelease(ModelOperator):
                 if begun is None and run.reference(run.champion(log)) != measured:
                     return None
                 release = release.model_copy(update={"decision_hash": self._basis(run, log, release).hash})
-            _write(manifest, release)
-            tracking.log_manifest(tracking.version(release.version), release.facts())
+            files = supply_chain.files_of(release, self.settings)
+            supply_chain.write(manifest.parent, files)
+            release_files.keep(tracking, tracking.version(release.version), files)
             if begun is None:
                 self._record_found(run, log, release)
                 tracking.set_alias(naming.CHAMPION, release.version)
@@ -211,17 +219,25 @@ class PromoteRelease(ModelOperator):
         from contender.adapters.revision import lock_digest
         from contender.adapters.tracking import Tracking
 
+        tracking, params = Tracking(self.spec.name), run.context["params"]
+        version, training_set = tracking.version(self.fitted["version"]), self.assembled["training_set"]
+        tables = tuple(Snapshot.model_validate(item) for item in self.assembled["tables"])
+        inventory, scan = supply_chain.inventoried(self.inventory, self.settings)
         return Release(
             model=self.spec.name, version=self.fitted["version"], interval=run_interval(run.context, self.spec),
             train=Interval.parse(self.assembled["train"]), holdout=Interval.parse(self.assembled["holdout"]),
             code_revision=self.code_revision(run.context), lock_digest=lock_digest(),
-            tables=tuple(Snapshot.model_validate(item) for item in self.assembled["tables"]),
-            features_digest=self.materialised["digest"],
-            training_set=Snapshot.model_validate(self.assembled["training_set"]),
+            tables=tables, features_digest=self.materialised["digest"],
+            training_set=Snapshot.model_validate(training_set),
             parameters=self.fitted["parameters"], seed=self.spec.seed, model_digest=self.fitted["model_digest"],
-            run_id=Tracking(self.spec.name).version(self.fitted["version"]).run_id, evidence=evidence, verdict=verdict,
+            run_id=version.run_id, evidence=evidence, verdict=verdict,
             approval=Answer.model_validate(self.approval) if isinstance(self.approval, dict) else None,
             image=evidence.image, image_skipped=evidence.image_skipped,
+            dag=run.context["ti"].dag_id, dag_run=run.context["run_id"],
+            run_parameters={name: params[name] for name in RUN_PARAMETERS if name in params},
+            owners=tuple(sorted(self.spec.owners())), bundle=supply_chain.digests_of_bundle(tracking, version),
+            files=supply_chain.digests_of_files(self.settings, (*tables, Snapshot.model_validate(training_set))),
+            inventory=inventory, vulnerabilities=scan,
         )  # fmt: skip
 
     def _record_found(self, run: Evaluation, log: decisions.Log, release: Release) -> None:
@@ -277,6 +293,7 @@ class PromoteRelease(ModelOperator):
             )
 
     def _require_servable(self, release: Release) -> None:
+        supply_chain.require_releasable(release)
         if self.spec.gate.require_image and release.image is None:
             raise PromotionRefused(
                 "there is no proven image",
@@ -314,11 +331,3 @@ def _comment() -> Param:
     """A field that may stay empty: a plain string would have to be filled in before *Approve* can be pressed."""
     described = "Goes on record with the answer."
     return Param(None, type=["null", "string"], source="task", title="Comment", description=described)
-
-
-def _write(path: Path, release: Release) -> None:
-    """Write the manifest whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_suffix(".tmp")
-    unfinished.write_text(json.dumps(release.facts(), indent=1, sort_keys=True) + "\n")
-    os.replace(unfinished, path)

@@ -10,7 +10,7 @@ from typing import Any
 from contender.core import decisions
 from contender.core.evidence import Evidence, Verdict
 from contender.core.interval import Interval
-from contender.core.manifest import digest_of
+from contender.core.manifest import Release, digest_of
 from contender.core.results import Snapshot
 from contender.core.windows import Shares
 from contender.operators.base import ModelOperator, PushedLink, address, run_interval
@@ -23,7 +23,9 @@ class ReportLink(PushedLink):
     name = "Decision report"
 
 
-def write_report(task: ModelOperator, run: Evaluation, evidence: Evidence, verdict: Verdict) -> str:
+def write_report(
+    task: ModelOperator, run: Evaluation, evidence: Evidence, verdict: Verdict, *, released: Release | None = None
+) -> str:
     """Write the report of this run's decision as of now: the page, its artefacts in MLflow, the version's card.
 
     A run and its evidence have one page; what is on record of the run by now stands in it. The page is written and
@@ -33,6 +35,7 @@ def write_report(task: ModelOperator, run: Evaluation, evidence: Evidence, verdi
         task: The task that decided or acted.
         run: The challenger and the run.
         evidence, verdict: What the gate saw and said, without what people said since.
+        released: What came of it, where it was released.
 
     Returns:
         The page's address.
@@ -48,7 +51,7 @@ def write_report(task: ModelOperator, run: Evaluation, evidence: Evidence, verdi
     from contender.stages.report.page import page
 
     records = decisions.verify(run.log_path) if run.log_path.exists() else ()
-    about = _provenance(task, run)
+    about = _provenance(task, run, released)
     report = Report(
         evidence=evidence, verdict=verdict, policy=run.spec.gate, provenance=about,
         followed=tuple(record for record in records if record.run == about.dag_run),
@@ -70,7 +73,7 @@ def write_report(task: ModelOperator, run: Evaluation, evidence: Evidence, verdi
     return where
 
 
-def _provenance(task: ModelOperator, run: Evaluation) -> Any:
+def _provenance(task: ModelOperator, run: Evaluation, released: Release | None) -> Any:
     from contender.adapters.revision import lock_digest
     from contender.stages.report.facts import Provenance
 
@@ -83,8 +86,19 @@ def _provenance(task: ModelOperator, run: Evaluation) -> Any:
         holdout=Interval.parse(assembled["holdout"]) if timed else None,
         training_set=Snapshot.model_validate(assembled["training_set"]),
         code_revision=task.code_revision(run.context), lock_digest=lock_digest(), mlflow_run=fitted["run_id"],
-        dag_run=run.context["run_id"], parameters=fitted["parameters"], seed=spec.seed,
+        dag_run=run.context["run_id"], parameters=fitted["parameters"], seed=spec.seed, **_signed(task, released),
     )  # fmt: skip
+
+
+def _signed(task: ModelOperator, released: Release | None) -> dict[str, Any]:
+    from contender.adapters.signing import signer
+
+    if released is None or released.inventory is None:
+        return {}
+    return {
+        "sbom_digest": released.inventory.sbom_digest, "components": released.inventory.components,
+        "known": str(released.vulnerabilities), "key": signer(task.settings).public_key.keyid,
+    }  # fmt: skip
 
 
 def _write(path: Path, text: str) -> None:

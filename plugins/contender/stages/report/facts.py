@@ -24,6 +24,9 @@ class Provenance(Result):
         code_revision, lock_digest: Of the model's code and of the environment.
         mlflow_run, dag_run: The runs that fitted it and decided on it.
         parameters, seed: What the estimator was fitted with.
+        sbom_digest, components, known: Of a release the bill of materials, how much it lists, and what was known of
+            that; empty before there is a release.
+        key: ID of the key that signed it.
     """
 
     model: str
@@ -41,6 +44,10 @@ class Provenance(Result):
     dag_run: str
     parameters: dict[str, Any]
     seed: int
+    sbom_digest: str = ""
+    components: int = 0
+    known: str = ""
+    key: str = ""
 
 
 class MetricRow(NamedTuple):

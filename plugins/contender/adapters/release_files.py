@@ -1,0 +1,22 @@
+"""The files of a release in MLflow, with the run that trained the version."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from contender.adapters.tracking import Tracking, Version, reachable
+
+
+def keep(tracking: Tracking, version: Version, files: Mapping[str, bytes]) -> None:
+    """Keep files, text all of them, by name."""
+    with reachable():
+        for name, content in files.items():
+            tracking.client.log_text(version.run_id, content.decode(), name)
+
+
+def kept(tracking: Tracking, version: Version, name: str) -> bytes:
+    """One of them as it is there."""
+    with reachable(), tempfile.TemporaryDirectory() as folder:
+        return Path(tracking.client.download_artifacts(version.run_id, name, folder)).read_bytes()
