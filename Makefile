@@ -30,6 +30,8 @@ install: $(VENV)/.installed ## Create .venv from the lock
 extras: install ## Install LightGBM, XGBoost and their ONNX converters on top of the lock
 	@VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv pip install -q --require-hashes -r requirements-extras.txt
 
+# The champion of MODEL where no release is named; quoted, as a path may have spaces.
+RELEASE_ASKED = '$(subst ','\'',$(or $(RELEASE),$(MODEL)))'
 DEMO = demo --model $(MODEL) $(if $(INTERVAL),--interval $(INTERVAL))
 ifeq ($(STACK),)
 demo: install ## Start the platform, train MODEL (default flight_delay) on INTERVAL (default the newest of its data), show the result; STACK=compose: in the stack
@@ -40,6 +42,8 @@ airflow: install ## Run Airflow's command line: make airflow ARGS="dags list"; S
 
 verify-decisions: install ## Check the hash chain of the decision logs; STACK=compose: of the stack's
 	@$(BIN)/python -m contender.core.decisions
+verify: install ## Check every part of a RELEASE, from its signature back to its data: flight_delay/1, flight_delay (its champion) or a path; STACK=compose: in the stack
+	@$(BIN)/python -m contender.embedded verify $(RELEASE_ASKED)
 else ifeq ($(STACK),compose)
 demo: python
 	@$(LAUNCH_STACK) $(DEMO)
@@ -49,10 +53,16 @@ airflow: python
 
 verify-decisions: python
 	@$(LAUNCH_STACK) decisions
+
+verify: python
+	@$(LAUNCH_STACK) verify $(RELEASE_ASKED)
 else
-demo airflow verify-decisions:
+demo airflow verify-decisions verify:
 	@echo "there is no stack '$(STACK)'; expected: compose, or nothing; next: say make $@ STACK=compose" >&2; exit 1
 endif
+
+signing-key: install ## Make a pair of Ed25519 keys to sign releases with: signing.pem and <id>.pub in KEYS (default: keys in the home)
+	@$(BIN)/python -m contender.release key $(if $(KEYS),--folder '$(subst ','\'',$(KEYS))')
 
 stop: ## Stop the platform of this checkout
 	@test -x $(BIN)/python || { echo "Nothing to stop: there is no $(VENV)"; exit 0; }; $(BIN)/python -m contender.embedded stop
@@ -129,5 +139,5 @@ lock: install ## Resolve requirements.in and requirements-dev.in anew into the l
 	@cp requirements-dev.txt requirements.txt && $(RESOLVE) requirements.in -o requirements.txt
 	@$(RESOLVE) requirements-extras.in -o requirements-extras.txt
 
-.PHONY: help install extras demo stop up down logs serve new-model remove-model upgrade-check test-model test test-slow test-extras test-all check format bench airflow verify-decisions lock
+.PHONY: help install extras demo stop up down logs serve new-model remove-model upgrade-check test-model test test-slow test-extras test-all check format bench airflow verify verify-decisions signing-key lock
 .PHONY: python

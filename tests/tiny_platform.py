@@ -139,7 +139,11 @@ class Run:
     def decided(self) -> dict[str, Any]:
         """What `promote.release` takes of the run."""
         pushed = {key: self.chain.pushed.get(("gate.decide", key)) for key in ("evidence", "verdict")}
-        return {**self.made, **pushed, "materialised": {"digest": "f"}, "approval": None}
+        inventory = self.chain.returned["image.inventory"]
+        if image := (pushed["evidence"] or {}).get("image"):
+            listed = {**inventory["inventory"], "image_digest": image["digest"]}
+            inventory = {**inventory, "inventory": listed}
+        return {**self.made, **pushed, "materialised": {"digest": "f"}, "inventory": inventory, "approval": None}
 
     def release(self, **changed: Any) -> Any:
         """`promote.release` of what was decided, with some of it changed."""
@@ -161,7 +165,8 @@ def run(run_id: str, columns: str, *, user: str = "ada", params: dict[str, Any] 
     chain.returned["train.assemble"] = given = assembled()
     chain.call(dag, "train.plan", assembled=given)
     tried = chain.call(dag, "train.trial", name="train.trial[0]", map_index=0, trial=0, assembled=given)
-    chain.call(dag, "train.fit", trials=[tried], assembled=given)
+    fitted = chain.call(dag, "train.fit", trials=[tried], assembled=given)
+    chain.call(dag, "image.inventory", fitted=fitted, built=None)
     return Run(declared, chain, dag)
 
 

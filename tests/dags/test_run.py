@@ -24,6 +24,7 @@ BEFORE_THE_GATE = {
     "train.plan",
     "train.trial[0]",
     "train.fit",
+    "image.inventory",
     "gate.measure",
     "gate.decide",
 }

@@ -22,9 +22,10 @@ EDGES = {
     "train.assemble": {"train.plan", "train.trial", "train.fit", "gate.measure", "gate.decide", "promote.release"},
     "train.plan": {"train.trial"},
     "train.trial": {"train.fit"},
-    "train.fit": {"image.build", "image.prove", "gate.measure", "gate.decide", "promote.release"},
-    "image.build": {"image.prove"},
+    "train.fit": {"image.build", "image.prove", "image.inventory", "gate.measure", "gate.decide", "promote.release"},
+    "image.build": {"image.prove", "image.inventory"},
     "image.prove": {"gate.decide"},
+    "image.inventory": {"promote.release"},
     "gate.measure": {"gate.decide"},
     "gate.decide": {"gate.promote", "gate.hold", "gate.reject", "promote.release"},
     "gate.promote": {"promote.approve"},
@@ -62,10 +63,11 @@ def test_labels_are_on_the_branches_of_the_gate_alone(train: Any) -> None:
     assert labels == {("gate.decide", f"gate.{name}"): name for name in ("promote", "hold", "reject")}
 
 
-def test_decision_is_taken_also_when_the_image_was_skipped_and_never_when_something_failed(train: Any) -> None:
+def test_decision_and_inventory_come_also_when_the_image_was_skipped_and_never_when_something_failed(train: Any) -> None:
     rules = {task.task_id: task.trigger_rule for task in train.tasks if task.trigger_rule != TriggerRule.ALL_SUCCESS}
     assert rules == {
         "gate.decide": TriggerRule.NONE_FAILED,
+        "image.inventory": TriggerRule.NONE_FAILED,
         "promote.approve": TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS,
     }
 

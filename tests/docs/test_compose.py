@@ -54,7 +54,7 @@ def test_validate_and_train_only_ends_in_a_registered_challenger(root: Path, tmp
 
 
 def test_release_without_the_decision_s_evidence_and_verdict_does_not_load() -> None:
-    with pytest.raises(TypeError, match="missing keyword arguments 'evidence', 'verdict'"):
+    with pytest.raises(TypeError, match="missing keyword arguments 'evidence', 'inventory', 'verdict'"):
         PromoteRelease(task_id="release", spec=SMALL, assembled={}, materialised={}, fitted={})
 
 

@@ -143,8 +143,8 @@ def best_killed_at(place: Place, returned: dict[str, Any], pushed: dict[tuple[st
 @pytest.mark.parametrize(
     "line",
     [
-        pytest.param("_write(", marks=pytest.mark.slow),
-        pytest.param("tracking.log_manifest(", marks=pytest.mark.slow),
+        pytest.param("supply_chain.write(", marks=pytest.mark.slow),
+        pytest.param("release_files.keep(", marks=pytest.mark.slow),
         pytest.param("tracking.set_alias(", marks=pytest.mark.slow),
         "log.append(",
         "return release",

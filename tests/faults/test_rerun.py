@@ -77,12 +77,13 @@ def arguments(chain: Chain, task: str) -> dict[str, Any]:
             "built": None,
             "skipped": chain.pushed["gate.decide", "evidence"]["image_skipped"],
         },
+        "image.inventory": lambda: {"fitted": came["train.fit"], "built": None},
         "train.trial": lambda: {"map_index": 0, "trial": 0, "assembled": came["train.assemble"]},
     }.get(task, dict)()
 
 
 TASKS = ["data.validate", "data.load", "features.build", "features.materialise", "train.assemble", "train.plan",
-         "train.trial", "train.fit", "gate.measure", "gate.decide"]  # fmt: skip
+         "train.trial", "train.fit", "image.inventory", "gate.measure", "gate.decide"]  # fmt: skip
 
 
 @pytest.mark.parametrize("task", TASKS)
@@ -100,7 +101,7 @@ def released(platform: Trained) -> dict[str, Any]:
     release = json.loads((platform.home / "releases" / "flight_delay" / "1" / "release.json").read_text())
     return {
         "assembled": came["train.assemble"], "materialised": came["features.materialise"], "fitted": came["train.fit"],
-        "evidence": release["evidence"], "verdict": release["verdict"], "approval": None,
+        "inventory": came["image.inventory"], "evidence": release["evidence"], "verdict": release["verdict"], "approval": None,
     }  # fmt: skip
 
 

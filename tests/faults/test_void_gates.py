@@ -130,7 +130,7 @@ def test_verdict_that_the_gate_never_gave_is_not_acted_on(tiny: Tiny) -> None:
         verdict="promote", findings=(Finding(rule="flag", verdict="promote", reason="is_better = True"),),
         evidence_digest="0" * 64,
     )  # fmt: skip
-    given = {**tiny.better.made, "materialised": {"digest": "f"}, "approval": None}
+    given = {name: tiny.better.decided[name] for name in ("materialised", "inventory", "approval")} | tiny.better.made
     with pytest.raises(PromotionRefused, match=r"no decision on record says promote.*got: none"):
         tiny.better.chain.call(
             tiny.better.dag, "promote.release", **given, evidence=tiny.better.chain.returned["gate.measure"],

@@ -68,6 +68,7 @@ def promoted(
     env = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
     env |= {
         "CONTENDER_HOME": str(home),
+        "CONTENDER_OSV": "none",
         "CONTENDER_SERVING_NETWORK": network,
         "DOCKER_HOST": f"tcp://{proxy}",
         "AIRFLOW_HOME": str(home / "airflow"),

@@ -12,6 +12,7 @@ import pytest
 from matplotlib.figure import Figure
 from onnx import TensorProto, helper
 
+from contender.adapters import release_files
 from contender.adapters import tracking as module
 from contender.adapters.tracking import Tracking
 from contender.core.errors import BundleBroken, ContenderError, TrackingUnreachable
@@ -149,11 +150,12 @@ def test_bundle_whose_model_is_not_the_registered_one_is_refused(tracking: Track
 def test_evidence_is_kept_with_the_run_that_trained(tracking: Tracking) -> None:
     version, _ = train(tracking, "a")
     tracking.log_evidence(version.run_id, version, {"improvement_auc": 0.02}, {"rows": 7})
-    tracking.log_manifest(version, {"model": "toy"})
+    release_files.keep(tracking, version, {"release.json": b'{"model": "toy"}'})
     run = tracking.client.get_run(version.run_id)
     assert run.data.metrics["improvement_auc"] == 0.02
     names = {item.path for item in tracking.client.list_artifacts(version.run_id)}
     assert {"evidence.json", "release.json"} <= names
+    assert release_files.kept(tracking, version, "release.json") == b'{"model": "toy"}'
 
 
 def test_tracking_of_a_server_that_is_not_there_names_it(monkeypatch: pytest.MonkeyPatch) -> None:

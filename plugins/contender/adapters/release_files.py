@@ -6,7 +6,10 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
+from mlflow.artifacts import download_artifacts
+
 from contender.adapters.tracking import Tracking, Version, reachable
+from contender.core.lineage import sha256
 
 
 def keep(tracking: Tracking, version: Version, files: Mapping[str, bytes]) -> None:
@@ -20,3 +23,10 @@ def kept(tracking: Tracking, version: Version, name: str) -> bytes:
     """One of them as it is there."""
     with reachable(), tempfile.TemporaryDirectory() as folder:
         return Path(tracking.client.download_artifacts(version.run_id, name, folder)).read_bytes()
+
+
+def registered_model(tracking: Tracking, version: Version) -> str:
+    """SHA-256 of the model's file as the registry itself gives it, which is what a client of MLflow loads."""
+    with reachable(), tempfile.TemporaryDirectory() as folder:
+        uri = tracking.client.get_model_version_download_uri(version.model, version.version)
+        return sha256((Path(download_artifacts(artifact_uri=uri, dst_path=folder)) / "model.onnx").read_bytes())

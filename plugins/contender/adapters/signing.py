@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from securesystemslib.dsse import Envelope
 from securesystemslib.exceptions import FormatError, UnverifiedSignatureError, VerificationError
-from securesystemslib.signer import CryptoSigner, SSlibKey
+from securesystemslib.signer import CryptoSigner, Key, SSlibKey
 
 from contender.core.errors import ReleaseBroken, SigningKeyUnusable
 from contender.core.settings import Settings
@@ -88,19 +88,19 @@ def sign(payload: bytes, by: CryptoSigner) -> bytes:
     return json.dumps(envelope.to_dict(), indent=1, sort_keys=True).encode() + b"\n"
 
 
-def opened(envelope: bytes, keys: Iterable[SSlibKey]) -> Signed:
+def opened(envelope: bytes, keys: Iterable[Key]) -> Signed:
     """What an envelope holds, once a trusted key's signature holds and every byte of it is as `sign` writes it.
 
     Raises:
         ReleaseBroken: It is malformed, of another type, or no trusted key signed it.
     """
-    trusted = list(keys)
+    known = list(keys)
     try:
         # The library takes the signatures out of what it is given.
         read = Envelope.from_dict(json.loads(envelope))
-        by = read.verify(trusted, 1)
+        by = read.verify(known, 1)
     except (VerificationError, UnverifiedSignatureError) as error:
-        raise _broken("no trusted key signed it", f"one of {_ids(trusted)}", error) from error
+        raise _broken("no trusted key signed it", f"one of {_ids(known)}", error) from error
     except (ValueError, KeyError, TypeError, AttributeError, FormatError) as error:
         raise _broken("it is no signed envelope", "a DSSE envelope", error) from error
     if read.payload_type != PAYLOAD_TYPE:
@@ -191,7 +191,7 @@ def _unusable(where: str, expected: str, got: object) -> SigningKeyUnusable:
     return SigningKeyUnusable("the key cannot be used", where=where, expected=expected, got=got, next_step=NEXT)
 
 
-def _ids(keys: list[SSlibKey]) -> str:
+def _ids(keys: list[Key]) -> str:
     return ", ".join(key.keyid[:16] for key in keys)
 
 

@@ -1,4 +1,4 @@
-"""Command line of the embedded platform: `python -m contender.embedded demo | stop | serve | status`."""
+"""Command line of the embedded platform: `python -m contender.embedded demo | stop | serve | verify | status`."""
 
 from __future__ import annotations
 
@@ -55,6 +55,8 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--port", type=int, help="default: a free one")
     airflow = commands.add_parser("airflow", help="run Airflow's command line on this platform", add_help=False)
     airflow.add_argument("arguments", nargs=argparse.REMAINDER)
+    verify = commands.add_parser("verify", help="check a release of this platform")
+    verify.add_argument("release")
     commands.add_parser("status", help="say what runs")
     return parser
 
@@ -105,6 +107,12 @@ def _airflow(home: Path, asked: argparse.Namespace) -> int:
     os.execve(sys.executable, [sys.executable, "-m", "airflow", *asked.arguments], env)  # noqa: S606
 
 
+def _verify(home: Path, asked: argparse.Namespace) -> int:
+    ports = choose_ports(places.remembered(home).get("ports", {}), free=lambda _: True)
+    env = {**os.environ, **environment(home, ports)}
+    os.execve(sys.executable, [sys.executable, "-m", "contender.release", "verify", asked.release], env)  # noqa: S606
+
+
 def _status(home: Path, _: argparse.Namespace) -> int:
     records = processes.recorded(home)
     for name, record in records.items():
@@ -114,7 +122,9 @@ def _status(home: Path, _: argparse.Namespace) -> int:
     return 0
 
 
-_COMMANDS = {"demo": _demo, "stop": _stop, "serve": _serve, "airflow": _airflow, "status": _status}
+_COMMANDS = {
+    "demo": _demo, "stop": _stop, "serve": _serve, "airflow": _airflow, "verify": _verify, "status": _status,
+}  # fmt: skip
 
 if __name__ == "__main__":
     sys.exit(main())

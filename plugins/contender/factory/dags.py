@@ -140,8 +140,8 @@ def _train(spec: ModelSpec, doc: str | None) -> DAG:
             release = PromoteRelease(
                 task_id="release", spec=spec, **ONE_AT_A_TIME,
                 assembled=assemble.output, materialised=materialise.output, fitted=fit.output,
-                inventory=inventory.output, evidence=XComArg(decide, key=EVIDENCE), verdict=XComArg(decide, key=VERDICT),
-                approval=_optional(approve),
+                inventory=inventory.output, approval=_optional(approve),
+                evidence=XComArg(decide, key=EVIDENCE), verdict=XComArg(decide, key=VERDICT),
             )  # fmt: skip
         load >> build >> materialise >> assemble
         prove >> decide

@@ -132,9 +132,9 @@ class PromoteRelease(ModelOperator):
 
         Raises:
             ChampionUnrecorded: See `Evaluation.champion`.
-            PromotionRefused: There is no image and the policy needs one, its packages have known vulnerabilities and the
-                policy blocks them, nobody approved this evidence where a person was to be asked, or the champion
-                changed after a person had said yes to what is known of the one before.
+            PromotionRefused: There is no image and the policy needs one, more is known against its packages than the
+                policy lets pass, nobody approved this evidence where a person was to be asked, or the champion changed
+                after a person had said yes to what is known of the one before.
             SigningKeyUnusable: There is no key to sign with.
             AirflowSkipException: Against the new champion the gate does not say `promote`.
         """

@@ -1,4 +1,4 @@
-"""Command line of the stack: `python -m contender.stack up | down | logs | demo | airflow | decisions`.
+"""Command line of the stack: `python -m contender.stack up | down | logs | demo | airflow | decisions | verify`.
 
 A bare Python 3.11 is enough.
 """
@@ -27,6 +27,7 @@ STAYS = {
     "demo": "The stack goes on, and so does a triggered run; `make down` stops both.",
     "airflow": "The stack goes on.",
     "decisions": "The stack goes on.",
+    "verify": "The stack goes on.",
 }
 
 
@@ -73,6 +74,8 @@ def _parser() -> argparse.ArgumentParser:
     airflow = commands.add_parser("airflow", help="run Airflow's command line in the running stack", add_help=False)
     airflow.add_argument("arguments", nargs=argparse.REMAINDER)
     commands.add_parser("decisions", help="check the hash chain of the decision logs of the running stack")
+    verify = commands.add_parser("verify", help="check a release of the running stack")
+    verify.add_argument("release")
     return parser
 
 
@@ -110,8 +113,13 @@ def _decisions(engine: Engine, _: argparse.Namespace) -> int:
     return tools.verify_decisions(engine)
 
 
+def _verify(engine: Engine, asked: argparse.Namespace) -> int:
+    return tools.verify_release(engine, asked.release)
+
+
 _COMMANDS = {
     "up": _up, "down": _down, "logs": _logs, "demo": _demo, "airflow": _airflow, "decisions": _decisions,
+    "verify": _verify,
 }  # fmt: skip
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""`make airflow STACK=compose` and `make verify-decisions STACK=compose`: a command in a container of the stack."""
+"""`make airflow`, `verify` and `verify-decisions` with `STACK=compose`: a command in a container of the stack."""
 
 from __future__ import annotations
 
@@ -22,6 +22,11 @@ def airflow(engine: Engine, arguments: Sequence[str]) -> int:
 def verify_decisions(engine: Engine) -> int:
     """Check the hash chain of every decision log; returns 1 if one is broken."""
     return _run(engine, ["python", "-m", "contender.core.decisions"])
+
+
+def verify_release(engine: Engine, release: str) -> int:
+    """Check every part of a release; returns 1 where one does not hold."""
+    return _run(engine, ["python", "-m", "contender.release", "verify", release])
 
 
 def _run(engine: Engine, command: Sequence[str]) -> int:

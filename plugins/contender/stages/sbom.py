@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cyclonedx.contrib.license.factories import LicenseFactory
-from cyclonedx.model import HashType, Property
+from cyclonedx.model import HashAlgorithm, HashType, Property
 from cyclonedx.model.bom import Bom
 from cyclonedx.model.component import Component, ComponentType
 from cyclonedx.output.json import JsonV1Dot6
@@ -105,7 +105,7 @@ def document(subject: Subject, packages: Iterable[Package]) -> bytes:
 def _model(subject: Subject) -> Component:
     return Component(
         type=ComponentType.MACHINE_LEARNING_MODEL, name=subject.model, version=subject.version, bom_ref="model",
-        hashes=[HashType.from_composite_str(f"sha256:{subject.model_digest}")],
+        hashes=[HashType(alg=HashAlgorithm.SHA_256, content=subject.model_digest)],
         properties=[Property(name="contender:file", value="model.onnx")],
     )  # fmt: skip
 
@@ -131,7 +131,8 @@ def _python(metadata: bytes) -> Package:
     said = email.parser.BytesHeaderParser().parsebytes(metadata)
     licence = str(said["License-Expression"] or said["License"] or "").strip()
     if licence in UNLICENSED or len(licence) > LONGEST_LICENCE or "\n" in licence:
-        named = [one.rpartition(" :: ")[2] for one in said.get_all("Classifier", []) if one.startswith("License ::")]
+        classifiers = [str(one) for one in said.get_all("Classifier") or ()]
+        named = [one.rpartition(" :: ")[2] for one in classifiers if one.startswith("License ::")]
         licence = named[0] if len(named) == 1 else ""
     return _of_python(str(said["Name"]), str(said["Version"]), licence)
 
@@ -153,7 +154,7 @@ def _debian(status: str, distribution: str) -> list[Package]:
     """The installed packages of dpkg's `status`: paragraphs of `Field: value`."""
     found = []
     for paragraph in status.split("\n\n"):
-        said = dict(re.findall(r"(?m)^(Package|Version|Source|Architecture|Status): (.+)$", paragraph))
+        said: dict[str, str] = dict(re.findall(r"(?m)^(Package|Version|Source|Architecture|Status): (.+)$", paragraph))
         if not said.get("Status", "").endswith(" installed"):
             continue
         # `Source: glibc (2.36-9)`, or none where both are named alike.

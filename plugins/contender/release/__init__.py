@@ -1,0 +1,1 @@
+"""What is done with a release once it is there: check it, from its signature back to the data."""

@@ -1,0 +1,169 @@
+"""The parts of a release, and how each is checked: it says what holds, or raises what does not."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from contender.adapters import attestation, release_files, signing
+from contender.adapters.containers import Engine
+from contender.adapters.image_files import files_of
+from contender.adapters.lake import Lake, digest
+from contender.adapters.lineage import lineages
+from contender.adapters.tracking import Tracking
+from contender.core import decisions
+from contender.core.errors import ReleaseBroken, some
+from contender.core.inventory import SBOM
+from contender.core.lineage import Traced, sha256
+from contender.core.manifest import MANIFEST, digest_of
+from contender.core.provenance import PROVENANCE, statement
+from contender.core.results import Snapshot
+from contender.release.find import Held
+from contender.stages import image as images
+from contender.stages import train
+
+BACKUP = "restore it from a backup, or release the version again by its run"
+
+
+class NothingToCheck(Exception):
+    """A part that the release does not have, with the reason."""
+
+
+def signature(held: Held) -> str:
+    """A trusted key signed a statement of provenance."""
+    if not held.envelope:
+        raise _broken("there is no signature", str(held.folder / PROVENANCE), "a signed statement", "no file")
+    signed = signing.opened(held.envelope, signing.trusted(held.places))
+    attestation.read(signed.payload)
+    return f"by key {signed.key[:16]}"
+
+
+def manifest(held: Held) -> str:
+    """The manifest is the signed one and agrees with itself, with the statement and with MLflow's copy."""
+    said = attestation.read(signing.opened(held.envelope, signing.trusted(held.places)).payload)
+    signed = {one["name"]: one["digest"]["sha256"] for one in said["subject"]}
+    _require_same(f"{MANIFEST} is not the signed one", signed.get(MANIFEST), sha256(held.manifest), held.folder)
+    release = held.release
+    evidence = digest_of(release.evidence.facts())
+    _require_same("the evidence is not what was decided on", release.verdict.evidence_digest, evidence, held.folder)
+    own = statement(release, held.sbom)
+    if held.sbom and signed.get(SBOM) == sha256(held.sbom):
+        _require_same("the statement says otherwise", digest_of(own), digest_of(said), held.folder)
+    tracking = Tracking(release.model)
+    for name, content in ((MANIFEST, held.manifest), (PROVENANCE, held.envelope)):
+        kept = release_files.kept(tracking, tracking.version(release.version), name)
+        _require_same(f"MLflow's {name} is another one", sha256(content), sha256(kept), f"run {release.run_id}")
+    return f"{MANIFEST} is the signed one"
+
+
+def sbom(held: Held) -> str:
+    """The bill of materials is the manifest's, here and in MLflow."""
+    release = held.release
+    if release.inventory is None:
+        raise _broken("the manifest names no bill of materials", str(held.folder), "one", "none")
+    expected = release.inventory.sbom_digest
+    _require_same(f"{SBOM} is not the manifest's", expected, sha256(held.sbom), held.folder)
+    tracking = Tracking(release.model)
+    kept = release_files.kept(tracking, tracking.version(release.version), SBOM)
+    _require_same(f"MLflow's {SBOM} is another one", expected, sha256(kept), f"run {release.run_id}")
+    return f"{release.inventory.components} components; {release.vulnerabilities}"
+
+
+def model(held: Held) -> str:
+    """Every file of the bundle in MLflow is the manifest's, the model first, and so is the registry's own copy."""
+    release = held.release
+    with tempfile.TemporaryDirectory() as folder:
+        tracking = Tracking(release.model)
+        version = tracking.version(release.version)
+        _require_same("the registry has another model", release.model_digest, version.digest, "MLflow")
+        bundle = tracking.bundle(version, Path(folder))
+        found = {path.name: sha256(path.read_bytes()) for path in bundle.iterdir()}
+    wrong = sorted(name for name in {*found, *release.bundle} if found.get(name) != release.bundle.get(name))
+    if wrong:
+        raise _broken("files of the bundle are not what was released", f"MLflow run {release.run_id}",
+                      "the digests of the manifest", some(wrong))  # fmt: skip
+    registered = release_files.registered_model(tracking, version)
+    _require_same("the registry's own copy of the model is another one", release.model_digest, registered, "MLflow")
+    return f"{release.model_digest[:16]}, {len(found)} files"
+
+
+def image(held: Held) -> str:
+    """The engine has the image, and what the model's layer put into it is this bundle."""
+    release = held.release
+    proof = release.image
+    if proof is None:
+        raise NothingToCheck(f"it was released without an image: {release.image_skipped}")
+    engine, places = Engine.connect(), held.places
+    if engine.find(proof.digest) is None:
+        raise _broken("the engine does not have the image", proof.image, proof.digest, "no such image")
+    with tempfile.TemporaryDirectory() as folder:
+        tracking = Tracking(release.model)
+        bundle = tracking.bundle(tracking.version(release.version), Path(folder))
+        runtime = release.inventory.runtime_image if release.inventory else ""
+        plan = images.model(bundle, release.version, runtime)
+    expected = {f"/{path}": sha256(content) for path, content in plan.context.items() if path.startswith("bundle/")}
+    look = f"verify/{places.serving_network or places.home}/{release.model}/{release.version}"
+    with files_of(engine, proof.digest, network=places.serving_network, look=look) as inside:
+        found = {path: sha256(content) for path, content in inside.read("/bundle").items()}
+    wrong = sorted(path for path in {*found, *expected} if found.get(path) != expected.get(path))
+    if wrong:
+        raise _broken("the image holds another model", proof.digest, "the files of the bundle", some(wrong))
+    return f"{proof.digest[:19]} holds that model"
+
+
+def table(held: Held, snapshot: Snapshot) -> str:
+    """The version is still there, with its files to the byte and its rows."""
+    lake, expected = Lake(held.places.lake), held.release.files.get(snapshot.table, "")
+    where = f"{snapshot.table} version {snapshot.version}"
+    files = lake.files_digest(snapshot.table, snapshot.version)
+    _require_same("its files are not what they were", expected, files, where)
+    _require_same("its rows are not what they were", snapshot.digest, lake.again(snapshot).digest, where)
+    return f"version {snapshot.version}, {snapshot.rows:,} rows"
+
+
+def training_set(held: Held) -> str:
+    """The training set is what the model was fitted on, and its holdout the one of the evidence."""
+    release = held.release
+    said = table(held, release.training_set)
+    rows = Lake(held.places.lake).read(
+        release.training_set.table, time=train.INTERVAL_START, interval=release.training_set.interval,
+        version=release.training_set.version,
+    )  # fmt: skip
+    _, holdout = train.restore(rows)
+    expected = release.evidence.holdout_digest
+    _require_same("the holdout is not what was measured on", expected, digest(holdout), release.training_set.table)
+    return f"{said}; holdout {len(holdout):,} rows"
+
+
+def decision_log(held: Held) -> str:
+    """The log's chain holds, and the record that the release rests on is a decision about this evidence."""
+    release = held.release
+    records = decisions.verify(held.places.decisions / f"{release.model}.jsonl")
+    basis = next((record for record in records if record.hash == release.decision_hash), None)
+    if basis is None:
+        raise _broken("the record that it rests on is missing", f"{release.model}.jsonl", release.decision_hash, "none")
+    about = (basis.subject, basis.evidence_digest)
+    expected = (f"version {release.version}", release.verdict.evidence_digest)
+    _require_same("the record that it rests on is about something else", str(expected), str(about), basis.hash)
+    return f"{len(records)} records; it rests on record {basis.sequence}"
+
+
+def lineage(held: Held) -> str:
+    """It is known what the version was trained on, and that is the release's training window."""
+    release = held.release
+    tracking = Tracking(release.model)
+    for one in lineages(tracking, tracking.version(release.version)):
+        if not isinstance(one, Traced):
+            raise _broken("it is not known what it was trained on", f"version {one.version}", "its lineage", one.why)
+        if one.version == release.version:
+            _require_same("it was trained on another window", str(release.train), str(one.lineage.train), "its lineage")
+    return f"trained on {release.train}"
+
+
+def _require_same(what: str, expected: object, got: object, where: object) -> None:
+    if expected != got:
+        raise _broken(what, str(where), expected or "what the manifest names", got or "nothing")
+
+
+def _broken(what: str, where: str, expected: object, got: object) -> ReleaseBroken:
+    return ReleaseBroken(what, where=where, expected=expected, got=got, next_step=BACKUP)
