@@ -63,7 +63,9 @@ def test_labels_are_on_the_branches_of_the_gate_alone(train: Any) -> None:
     assert labels == {("gate.decide", f"gate.{name}"): name for name in ("promote", "hold", "reject")}
 
 
-def test_decision_and_inventory_come_also_when_the_image_was_skipped_and_never_when_something_failed(train: Any) -> None:
+def test_decision_and_inventory_come_also_when_the_image_was_skipped_and_never_when_something_failed(
+    train: Any,
+) -> None:
     rules = {task.task_id: task.trigger_rule for task in train.tasks if task.trigger_rule != TriggerRule.ALL_SUCCESS}
     assert rules == {
         "gate.decide": TriggerRule.NONE_FAILED,

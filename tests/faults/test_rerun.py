@@ -101,7 +101,8 @@ def released(platform: Trained) -> dict[str, Any]:
     release = json.loads((platform.home / "releases" / "flight_delay" / "1" / "release.json").read_text())
     return {
         "assembled": came["train.assemble"], "materialised": came["features.materialise"], "fitted": came["train.fit"],
-        "inventory": came["image.inventory"], "evidence": release["evidence"], "verdict": release["verdict"], "approval": None,
+        "inventory": came["image.inventory"], "evidence": release["evidence"], "verdict": release["verdict"],
+        "approval": None,
     }  # fmt: skip
 
 

@@ -140,3 +140,42 @@ def test_release_whose_image_is_gone_says_how_to_build_it_again_and_leaves_what_
     assert "the engine does not have the champion's image any more" in said
     assert "clear image.build and what follows it in the run of flight_delay_train for 2013-02-01/2013-03-01" in said
     assert client.containers.get(NAME).id == serving
+
+
+def verified(promoted: Promoted) -> dict[str, str]:
+    """What `verify` says of each part, and the exit code in the end."""
+    command = [sys.executable, "-m", "contender.release", "verify", "flight_delay"]
+    done = subprocess.run(command, env=promoted.env, cwd=promoted.home, capture_output=True, text=True, check=False)
+    said = {line[2:26].strip(): line[27:] for line in done.stdout.splitlines()[1:] if line.startswith("  ")}
+    return said | {"code": str(done.returncode)}
+
+
+def test_release_holds_with_its_image_and_one_that_names_another_image_does_not(promoted: Promoted) -> None:
+    said = verified(promoted)
+    assert said.pop("code") == "0", said
+    assert said["image"] == f"holds: {promoted.manifest['image']['digest'][:19]} holds that model"
+    assert {text.partition(":")[0] for text in said.values()} == {"holds"}
+    folder = promoted.home / "releases" / "flight_delay" / promoted.manifest["version"]
+    before = (folder / "release.json").read_text(encoding="utf-8")
+    runtime = promoted.manifest["inventory"]["runtime_digest"]
+    changed = before.replace(promoted.manifest["image"]["digest"], runtime)
+    (folder / "release.json").write_text(changed, encoding="utf-8")
+    try:
+        said = verified(promoted)
+    finally:
+        (folder / "release.json").write_text(before, encoding="utf-8")
+    assert said["code"] == "1"
+    # The proxy lets nobody look into an image that is no model's.
+    assert said["image"].startswith("BROKEN: "), said
+
+
+def test_release_lists_the_packages_that_are_in_its_image(promoted: Promoted) -> None:
+    folder = promoted.home / "releases" / "flight_delay" / promoted.manifest["version"]
+    listed = json.loads((folder / "sbom.cdx.json").read_bytes())
+    assert listed["metadata"]["component"]["purl"].endswith(promoted.manifest["image"]["digest"])
+    kinds = [one.get("purl", "pkg:none/").split("/")[0] for one in listed["components"]]
+    assert min(kinds.count("pkg:deb"), kinds.count("pkg:pypi")) > 10
+    names = {one["name"] for one in listed["components"]}
+    assert {"onnxruntime", "numpy", "libc6", "flight_delay"} <= names
+    (kept,) = (promoted.home / "sboms").glob("runtime-*.json")
+    assert promoted.manifest["inventory"]["runtime_digest"].removeprefix("sha256:") in kept.name

@@ -17,6 +17,7 @@ from contender.core.vulnerabilities import (
     policy_of,
     severity_of,
 )
+from tests.docs.pages import example
 
 # Examples of the specification of CVSS v3 and of published advisories, with the scores that are published with them.
 SCORES = {
@@ -102,6 +103,11 @@ def test_policy_of_nothing_is_to_warn() -> None:
 def test_ignored_are_read_with_reason_and_end() -> None:
     text = '[[ignore]]\nid = "GHSA-1"\nreason = "we never parse XML"\nuntil = 2026-03-01\n'
     assert ignored_in(text, "f") == (Ignored(id="GHSA-1", reason="we never parse XML", until=date(2026, 3, 1)),)
+
+
+def test_example_of_the_page_is_read() -> None:
+    (one,) = ignored_in(example("docs/releases.md", "ignored"), "vulnerabilities.toml")
+    assert (one.id, one.until) == ("GHSA-xxxx-xxxx-xxxx", date(2027, 1, 31))
 
 
 @pytest.mark.parametrize(

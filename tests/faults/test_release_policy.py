@@ -1,0 +1,78 @@
+"""What stands beside the image stands in the way too: packages with known vulnerabilities, no scan, no key."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from contender.core.errors import PromotionRefused, SigningKeyUnusable
+from contender.core.vulnerabilities import Vulnerability
+from tests.tiny_platform import Tiny, champion, manifest
+
+HIGH = Vulnerability(id="GHSA-1", package="pkg:pypi/numpy@1", severity="high").facts()
+
+
+def scanned(tiny: Tiny, **changed: object) -> dict[str, object]:
+    """The run's inventory, with another outcome of its scan."""
+    given = tiny.better.decided["inventory"]
+    return {**given, "vulnerabilities": {**given["vulnerabilities"], **changed}}
+
+
+def decided(tiny: Tiny) -> None:
+    tiny.better.measure()
+    assert tiny.better.decide() == "gate.promote"
+
+
+def test_block_refuses_what_is_known_or_was_not_scanned_and_moves_nothing(
+    tiny: Tiny, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decided(tiny)
+    monkeypatch.setenv("CONTENDER_VULNERABILITIES", "block")
+    with pytest.raises(PromotionRefused, match=r"got: not scanned: CONTENDER_OSV is none.*clear image\.inventory"):
+        tiny.better.release()
+    with pytest.raises(PromotionRefused, match=r"got: 1 known vulnerabilities, GHSA-1 \(high\) of pkg:pypi/numpy@1"):
+        tiny.better.release(inventory=scanned(tiny, not_scanned="", found=[HIGH]))
+    assert champion(tiny.home) == "1"
+    assert not (tiny.home / "releases" / "tiny" / "2").exists()
+    assert tiny.better.release(inventory=scanned(tiny, not_scanned=""))["version"] == "2"
+    assert manifest(tiny.home, "2")["vulnerabilities"]["policy"]["action"] == "block"
+
+
+def test_bound_lets_pass_what_is_rated_below_it_and_the_manifest_and_the_card_tell_it(
+    tiny: Tiny, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decided(tiny)
+    monkeypatch.setenv("CONTENDER_VULNERABILITIES", "block:critical")
+    tiny.better.release(inventory=scanned(tiny, not_scanned="", found=[HIGH]))
+    assert [one["id"] for one in manifest(tiny.home, "2")["vulnerabilities"]["found"]] == ["GHSA-1"]
+    (page,) = (tiny.home / "reports" / "tiny").glob("*version-2*.html")
+    text = page.read_text(encoding="utf-8")
+    assert "1 known vulnerabilities in 21 packages (1 high)" in text
+    assert manifest(tiny.home, "2")["inventory"]["sbom_digest"] in text
+
+
+def test_bill_of_materials_of_another_image_or_gone_is_refused(tiny: Tiny) -> None:
+    decided(tiny)
+    given = tiny.better.decided["inventory"]
+    other = {**given, "inventory": {**given["inventory"], "image_digest": "sha256:0"}}
+    with pytest.raises(PromotionRefused, match=r"the bill of materials is not the image's.*clear image\.inventory"):
+        tiny.better.release(inventory=other)
+    kept = tiny.home / "sboms" / f"{given['inventory']['sbom_digest']}.json"
+    kept.write_bytes(kept.read_bytes() + b" ")
+    with pytest.raises(PromotionRefused, match=r"not the one that image\.inventory made"):
+        tiny.better.release()
+    assert champion(tiny.home) == "1"
+
+
+def test_key_that_is_set_and_none_signs_nothing_and_moves_nothing(tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
+    decided(tiny)
+    monkeypatch.setenv("CONTENDER_SIGNING_KEY", str(tiny.home / "absent.pem"))
+    with pytest.raises(SigningKeyUnusable, match="CONTENDER_SIGNING_KEY"):
+        tiny.better.release()
+    assert champion(tiny.home) == "1"
+    monkeypatch.delenv("CONTENDER_SIGNING_KEY")
+    tiny.better.release()
+    folder = tiny.home / "releases" / "tiny" / "2"
+    assert sorted(path.name for path in folder.iterdir()) == ["provenance.dsse.json", "release.json", "sbom.cdx.json"]
+    assert json.loads((folder / "provenance.dsse.json").read_bytes())["payloadType"] == "application/vnd.in-toto+json"
