@@ -88,9 +88,9 @@ class Proxy:
             path = path.format(id=container["Id"])
         await self._require_free_tag(call)
         content, kind = await self._content(call, request)
-        sent = self._engine.build_request(
-            call.method, path, params=call.query, content=content, headers={"Content-Type": kind} if kind else {}
-        )
+        # What is passed on as it comes must not be packed for the proxy: the one who asked is not told so.
+        asked = {"Accept-Encoding": "identity"} | ({"Content-Type": kind} if kind else {})
+        sent = self._engine.build_request(call.method, path, params=call.query, content=content, headers=asked)
         answer = await self._engine.send(sent, stream=True)
         headers = {name: answer.headers[name] for name in ("content-type", "api-version") if name in answer.headers}
         return StreamingResponse(_relayed(answer), answer.status_code, headers)
