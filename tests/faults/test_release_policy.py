@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from contender.core.errors import PromotionRefused, SigningKeyUnusable
+from contender.core.errors import PromotionRefused, SettingInvalid, SigningKeyUnusable
 from contender.core.vulnerabilities import Vulnerability
 from tests.tiny_platform import Tiny, champion, manifest
 
@@ -76,3 +76,26 @@ def test_key_that_is_set_and_none_signs_nothing_and_moves_nothing(tiny: Tiny, mo
     folder = tiny.home / "releases" / "tiny" / "2"
     assert sorted(path.name for path in folder.iterdir()) == ["provenance.dsse.json", "release.json", "sbom.cdx.json"]
     assert json.loads((folder / "provenance.dsse.json").read_bytes())["payloadType"] == "application/vnd.in-toto+json"
+
+
+def test_inventory_is_the_same_again_and_tells_a_database_that_is_away(
+    tiny: Tiny, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("CONTENDER_OSV", "http://127.0.0.1:1")
+    first, again = (
+        tiny.better.chain.call(tiny.better.dag, "image.inventory", fitted=tiny.better.made["fitted"], built=None)
+        for _ in range(2)
+    )
+    assert first == again
+    away = "http://127.0.0.1:1 did not answer as OSV does: ConnectionError"
+    assert first["vulnerabilities"]["not_scanned"] == away
+    assert f"known vulnerabilities: not scanned: {away}" in caplog.text
+    assert (tiny.home / "sboms" / f"{first['inventory']['sbom_digest']}.json").is_file()
+
+
+def test_inventory_refuses_a_list_of_ignored_without_reasons(tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
+    listed = tiny.home / "ignored.toml"
+    listed.write_text('[[ignore]]\nid = "GHSA-1"\nuntil = 2030-01-01\n')
+    monkeypatch.setenv("CONTENDER_VULNERABILITIES_IGNORED", str(listed))
+    with pytest.raises(SettingInvalid, match=r"where: .*ignored\.toml.*reason"):
+        tiny.better.chain.call(tiny.better.dag, "image.inventory", fitted=tiny.better.made["fitted"], built=None)
