@@ -79,7 +79,7 @@ def test_key_that_is_set_and_none_signs_nothing_and_moves_nothing(tiny: Tiny, mo
 
 
 def test_inventory_is_the_same_again_and_tells_a_database_that_is_away(
-    tiny: Tiny, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    tiny: Tiny, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("CONTENDER_OSV", "http://127.0.0.1:1")
     first, again = (
@@ -89,7 +89,7 @@ def test_inventory_is_the_same_again_and_tells_a_database_that_is_away(
     assert first == again
     away = "http://127.0.0.1:1 did not answer as OSV does: ConnectionError"
     assert first["vulnerabilities"]["not_scanned"] == away
-    assert f"known vulnerabilities: not scanned: {away}" in caplog.text
+    assert f"known vulnerabilities: not scanned: {away}" in capsys.readouterr().out
     assert (tiny.home / "sboms" / f"{first['inventory']['sbom_digest']}.json").is_file()
 
 

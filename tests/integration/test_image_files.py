@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 
 import docker
@@ -41,10 +42,14 @@ def test_files_after_a_look_that_was_killed_are_read_and_its_container_removed(
     engine: Engine, client: docker.DockerClient, versions: dict[str, Built]
 ) -> None:
     # The first is not left when the second is entered, as by a process that is killed.
-    with pytest.raises(ImageFailed), files_of(engine, versions["7"].digest, look="test-killed") as killed:
-        with files_of(engine, versions["7"].digest, look="test-killed") as again:
-            assert client.containers.list(all=True, filters={"label": "contender.proof-of=test-killed"}) == [
-                again.container
-            ]
-        killed.read("/bundle/model.onnx")
+    killed, digest = ExitStack(), versions["7"].digest
+    first = killed.enter_context(files_of(engine, digest, look="test-killed"))
+    with files_of(engine, digest, look="test-killed") as again:
+        found = client.containers.list(all=True, filters={"label": "contender.proof-of=test-killed"})
+        assert [one.id for one in found] == [again.container.id]
+        with pytest.raises(docker.errors.NotFound):
+            client.containers.get(first.container.id)
+        assert again.read("/bundle/model.onnx")
+    with pytest.raises(ImageFailed):
+        killed.close()
     assert client.containers.list(all=True, filters={"label": "contender.proof-of=test-killed"}) == []

@@ -146,7 +146,7 @@ def verified(promoted: Promoted) -> dict[str, str]:
     """What `verify` says of each part, and the exit code in the end."""
     command = [sys.executable, "-m", "contender.release", "verify", "flight_delay"]
     done = subprocess.run(command, env=promoted.env, cwd=promoted.home, capture_output=True, text=True, check=False)
-    said = {line[2:26].strip(): line[27:] for line in done.stdout.splitlines()[1:] if line.startswith("  ")}
+    said = {line[2:34].strip(): line[35:] for line in done.stdout.splitlines()[1:] if line.startswith("  ")}
     return said | {"code": str(done.returncode)}
 
 

@@ -46,7 +46,7 @@ def _verify(asked: str) -> int:
     print(f"{found.folder}", flush=True)
     broken = []
     for part in verify(found):
-        print(f"  {part.name:<24} {part.state}: {part.says}", flush=True)
+        print(f"  {part.name:<32} {part.state}: {part.says}", flush=True)
         broken += [] if part.fine else [part.name]
     if broken:
         print(f"\nThe release does not hold: {some(broken, 20)}. The lines above say what to do next.", file=sys.stderr)

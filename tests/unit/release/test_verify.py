@@ -70,7 +70,7 @@ def changed(path: Path, place: int) -> Iterator[None]:
 def test_release_that_nobody_touched_holds_in_every_part(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["verify", f"{MODEL}/1"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    said = {line[2:26].strip(): line[27:] for line in lines[1:-1]}
+    said = {line[2:34].strip(): line[35:] for line in lines[1:-1]}
     assert list(said) == PARTS
     assert said.pop("image") == "skipped: it was released without an image: no engine"
     assert all(text.startswith("holds: ") for text in said.values())
@@ -139,7 +139,7 @@ def test_broken_part_is_told_on_stderr_with_a_code(home: Path, capsys: pytest.Ca
         assert main(["verify", MODEL]) == 1
     said = capsys.readouterr()
     assert f"table {RAW}" in said.err
-    assert f"table {RAW}".ljust(24) + " BROKEN: its files are not what they were" in said.out
+    assert f"table {RAW}".ljust(32) + " BROKEN: its files are not what they were" in said.out
 
 
 def test_release_signed_by_a_key_that_is_not_trusted_does_not_hold(
