@@ -95,12 +95,14 @@ def assembled() -> dict[str, Any]:
         for window in (TRAIN, HOLDOUT)
     )
     kept = train.keep(fitted_on, held_out, INTERVAL)
-    snapshot = Lake(settings().lake).write(
+    lake = Lake(settings().lake)
+    snapshot = lake.write(
         naming.training_table(MODEL), kept, time=train.INTERVAL_START, interval=_point(INTERVAL), commit={}
     )
     return {
         "training_set": snapshot.facts(), "train": str(TRAIN), "holdout": str(HOLDOUT), "train_rows": len(fitted_on),
         "holdout_rows": len(held_out), "unlabelled": 0, "holdout_unlabelled": 0, "joined_views": 0, "tables": [],
+        "files": {snapshot.table: lake.files_digest(snapshot.table, snapshot.version)},
     }  # fmt: skip
 
 

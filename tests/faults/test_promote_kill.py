@@ -19,15 +19,15 @@ import pytest
 from contender.bench.chain import Chain
 from contender.core import decisions
 from contender.core.manifest import Release
-from contender.operators import evaluation, promote
+from contender.operators import evaluation, promote, supply_chain
 from tests.tiny_platform import INTERVAL, Run, Tiny, champion, environment, manifest, moves, records, spec, watch_alias
 
 FORK = multiprocessing.get_context("fork")
 # Reading the lake does not survive a fork.
 SPAWN = multiprocessing.get_context("spawn")
-TRACED = {module.__file__ for module in (promote, evaluation, decisions)}
+TRACED = {module.__file__ for module in (promote, evaluation, decisions, supply_chain)}
 # Where something is changed: all of this is tried in `make test`.
-CORE = {promote.PromoteRelease._promote.__code__, promote._write.__code__, decisions.Log.append.__code__}
+CORE = {promote.PromoteRelease._promote.__code__, supply_chain.write.__code__, decisions.Log.append.__code__}
 
 Place = tuple[str, int]
 
@@ -86,7 +86,7 @@ def again(kept: Path, home: Path) -> None:
     """Set a home back to what was kept of it."""
     shutil.rmtree(home, ignore_errors=True)
     home.mkdir()
-    for name in ("decisions", "releases", "models"):
+    for name in ("decisions", "releases", "models", "keys", "sboms"):
         shutil.copytree(kept / name, home / name)
     shutil.copy(kept / "mlflow.db", home)
 

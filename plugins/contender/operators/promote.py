@@ -236,8 +236,7 @@ class PromoteRelease(ModelOperator):
             dag=run.context["ti"].dag_id, dag_run=run.context["run_id"],
             run_parameters={name: params[name] for name in RUN_PARAMETERS if name in params},
             owners=tuple(sorted(self.spec.owners())), bundle=supply_chain.digests_of_bundle(tracking, version),
-            files=supply_chain.digests_of_files(self.settings, (*tables, Snapshot.model_validate(training_set))),
-            inventory=inventory, vulnerabilities=scan,
+            files=self.assembled.get("files", {}), inventory=inventory, vulnerabilities=scan,
         )  # fmt: skip
 
     def _record_found(self, run: Evaluation, log: decisions.Log, release: Release) -> None:

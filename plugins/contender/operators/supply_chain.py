@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ from contender.core.inventory import SBOM, Inventory
 from contender.core.lineage import sha256
 from contender.core.manifest import MANIFEST, Release
 from contender.core.provenance import PROVENANCE, statement
-from contender.core.results import ImageProof, Snapshot
+from contender.core.results import ImageProof
 from contender.core.settings import Settings
 from contender.core.vulnerabilities import Scan, policy_of
 from contender.core.whole import write_whole
@@ -30,14 +29,6 @@ def digests_of_bundle(tracking: Any, version: Any) -> dict[str, str]:
     with tempfile.TemporaryDirectory() as folder:
         bundle = tracking.bundle(version, Path(folder))
         return {path.name: sha256(path.read_bytes()) for path in sorted(bundle.iterdir())}
-
-
-def digests_of_files(places: Settings, snapshots: Iterable[Snapshot]) -> dict[str, str]:
-    """SHA-256 of the files of each snapshot's table, by the table's name."""
-    from contender.adapters.lake import Lake
-
-    lake = Lake(places.lake)
-    return {one.table: lake.files_digest(one.table, one.version) for one in snapshots}
 
 
 def require_releasable(release: Release) -> None:

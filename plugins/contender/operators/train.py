@@ -32,7 +32,8 @@ class TrainAssemble(ModelOperator):
             `training_set` (its snapshot), `train` and `holdout` (intervals), `split_by` (`time`; `key` where the rows
             have no time and the intervals stand for shares of them), `train_rows`, `holdout_rows`,
             `unlabelled` and, of the holdout alone, `holdout_unlabelled` (examples without a label), `joined_views` and
-            `tables` (snapshots of what was read).
+            `tables` (snapshots of what was read), `files` (SHA-256 of the files of each of these tables' versions and
+            of the training set's).
         """
         from contender.adapters.features import Features
         from contender.adapters.lake import Lake
@@ -67,6 +68,7 @@ class TrainAssemble(ModelOperator):
             "train_rows": len(fitted_on), "holdout_rows": len(held_out), "unlabelled": len(examples) - len(labelled),
             "holdout_unlabelled": train.within(examples, split.holdout) - train.within(labelled, split.holdout),
             "joined_views": len(self.spec.views), "tables": [item.facts() for item in (*tables, *views)],
+            "files": {item.table: lake.files_digest(item.table, item.version) for item in (*tables, *views, snapshot)},
         }  # fmt: skip
 
     def _require_valid(self, joined: Any, seen: Interval) -> None:

@@ -37,8 +37,10 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with applied(environment(folder)):
         first = run("first", "abc")
         seen = Interval(start=TRAIN.start, end=HOLDOUT.end)
-        snapshot = Lake(settings().lake).write(RAW, rows(), time="due_at", interval=seen)
-        first.chain.returned["train.assemble"]["tables"] = [snapshot.facts()]
+        lake, assembled = Lake(settings().lake), first.chain.returned["train.assemble"]
+        snapshot = lake.write(RAW, rows(), time="due_at", interval=seen)
+        assembled["tables"] = [snapshot.facts()]
+        assembled["files"][RAW] = lake.files_digest(RAW, snapshot.version)
         first.measure()
         assert first.decide() == "gate.promote"
         first.release(materialised={"digest": model_code_digest(settings(), MODEL)})
