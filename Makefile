@@ -97,6 +97,9 @@ new-model: install ## Make a model: NAME=churn FROM=classification DATA=path-or-
 remove-model: install ## Say which files of MODEL would be removed and what stays; YES=1: remove them
 	@$(BIN)/python -m contender.scaffold.remove '$(if $(findstring command,$(origin MODEL)),$(subst ','\'',$(MODEL)))' $(SAID_YES)
 
+prune: install ## Say which images of MODEL (default: of all) would be removed and which stay, and why; YES=1: remove them
+	@$(BIN)/python -m contender.retention $(if $(findstring command,$(origin MODEL)),'$(subst ','\'',$(MODEL))') $(SAID_YES)
+
 upgrade-check: install ## Say what another version of the platform would ask of the specs: TO=git-ref-or-path (default: the one here), FORK=path (default: this checkout); changes nothing
 	@$(BIN)/python -m contender.upgrade $(if $(TO),--to '$(subst ','\'',$(TO))') $(if $(FORK),--root '$(subst ','\'',$(FORK))')
 
@@ -140,4 +143,5 @@ lock: install ## Resolve requirements.in and requirements-dev.in anew into the l
 	@$(RESOLVE) requirements-extras.in -o requirements-extras.txt
 
 .PHONY: help install extras demo stop up down logs serve new-model remove-model upgrade-check test-model test test-slow test-extras test-all check format bench airflow verify verify-decisions signing-key lock
+.PHONY: help install extras demo stop up down logs serve new-model remove-model prune upgrade-check test-model test test-slow test-extras test-all check format bench airflow verify-decisions lock
 .PHONY: python

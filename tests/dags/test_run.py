@@ -37,7 +37,7 @@ def in_state(states: dict[str, str], state: str) -> set[str]:
 
 def test_train_on_an_empty_platform_promotes_without_an_engine(trained: Trained) -> None:
     assert in_state(trained.states, "skipped") == {"gate.hold", "gate.reject"} | WITHOUT_AN_ENGINE
-    done = BEFORE_THE_GATE | {"gate.promote", "promote.approve", "promote.release"}
+    done = BEFORE_THE_GATE | {"gate.promote", "promote.approve", "promote.push", "promote.release"}
     assert in_state(trained.states, "success") == done
 
 
@@ -71,7 +71,7 @@ def test_release_emits_the_asset_of_the_champion(trained: Trained) -> None:
 def test_train_again_makes_the_same_model_and_holds(bag: Any, platform: Trained) -> None:
     states, returned = run_dag(bag.dags["flight_delay_train"], interval=INTERVAL, trials=1)
     assert in_state(states, "success") == BEFORE_THE_GATE | {"gate.hold"}
-    stopped = {"gate.promote", "gate.reject", "promote.approve", "promote.release"}
+    stopped = {"gate.promote", "gate.reject", "promote.approve", "promote.push", "promote.release"}
     assert in_state(states, "skipped") == stopped | WITHOUT_AN_ENGINE
     first = platform.returned
     assert returned["train.assemble"]["training_set"] == first["train.assemble"]["training_set"]
@@ -102,7 +102,7 @@ def test_train_with_a_bad_interval_is_refused_before_anything_runs(bag: Any) -> 
 
 def test_deploy_without_a_network_is_skipped(bag: Any, platform: Trained) -> None:
     assert platform.states["promote.release"] == "success"
-    assert run_dag(bag.dags["flight_delay_deploy"])[0] == {"deploy.serve": "skipped"}
+    assert run_dag(bag.dags["flight_delay_deploy"])[0] == {"deploy.serve": "skipped", "deploy.prune": "skipped"}
 
 
 @pytest.mark.parametrize(

@@ -27,11 +27,12 @@ EDGES = {
     "image.prove": {"gate.decide"},
     "image.inventory": {"promote.release"},
     "gate.measure": {"gate.decide"},
-    "gate.decide": {"gate.promote", "gate.hold", "gate.reject", "promote.release"},
+    "gate.decide": {"gate.promote", "gate.hold", "gate.reject", "promote.push", "promote.release"},
     "gate.promote": {"promote.approve"},
     "gate.hold": set(),
     "gate.reject": set(),
-    "promote.approve": {"promote.release"},
+    "promote.approve": {"promote.push"},
+    "promote.push": {"promote.release"},
     "promote.release": set(),
 }
 

@@ -11,8 +11,11 @@ from typing import Protocol
 
 import docker
 
+from contender.adapters import engine_images, registry
 from contender.adapters.engine_calls import GONE, TAIL, gone
+from contender.adapters.engine_images import ModelImage
 from contender.adapters.image_layer import layered
+from contender.adapters.registry import Registry
 from contender.adapters.served import READY_SECONDS, proof, serve
 from contender.adapters.served_answers import Served
 from contender.core.archive import archive_of
@@ -210,6 +213,44 @@ class Engine:
             ) from error  # fmt: skip
         except (docker.errors.DockerException, *GONE) as error:
             raise gone(f"removing {image}", error) from error
+
+    def push(self, image: str, to: Registry, name: str, tag: str) -> str:
+        """Push an image and return where it is, by digest; see `contender.adapters.registry.push`."""
+        return registry.push(self._client, image, to, name, tag)
+
+    def fetch(self, pushed: str, source: Registry, *, digest: str, tag: str) -> Built:
+        """Pull an image by the digest that it was pushed under, and give it back its tag.
+
+        Args:
+            pushed: `host/repository@sha256:…`.
+            source: The registry.
+            digest: ID that the image must turn out to have.
+            tag: Its tag when it was built.
+
+        Raises:
+            RegistryRefused: The registry does not give it, or it is another image.
+            RegistryUnreachable: The registry does not answer the engine.
+            EngineUnavailable: The engine went away.
+        """
+        registry.require_same(registry.pull(self._client, pushed, source), digest, pushed)
+        engine_images.tag(self._client, digest, tag)
+        return Built(tag, digest, round(self._client.images.get(digest).attrs["Size"] / 1e6, 1))
+
+    def claim(self, image: str, model: str, owner: str) -> None:
+        """Have it known on the engine that a platform has released an image, by one more tag of it."""
+        engine_images.tag(self._client, image, engine_images.claim(model, owner, image))
+
+    def model_images(self, model: str) -> list[ModelImage]:
+        """The images of a model, whoever built them."""
+        return engine_images.model_images(self._client, model)
+
+    def in_use(self) -> dict[str, str]:
+        """The containers on the engine, running or not: the name of one by the ID of its image."""
+        return engine_images.in_use(self._client)
+
+    def discard(self, image: ModelImage) -> str:
+        """Take an image away unless any container is of it; why it stays, or nothing."""
+        return engine_images.discard(self._client, image)
 
     def run(
         self,

@@ -87,8 +87,10 @@ class Chain:
         branch = self.call(dag, "gate.decide", assembled=assembled, fitted=fitted, evidence=evidence, proof=proof,
                            built=built, skipped=skipped)  # fmt: skip
         if branch == "gate.promote":
+            pushed = self.call(dag, "promote.push", evidence=self.pushed["gate.decide", "evidence"])
             self.call(dag, "promote.release", assembled=assembled, materialised=materialised, fitted=fitted,
                       inventory=inventory, evidence=self.pushed["gate.decide", "evidence"], approval=None,
+                      evidence=self.pushed["gate.decide", "evidence"], approval=None, pushed=pushed,
                       verdict=self.pushed["gate.decide", "verdict"])  # fmt: skip
         return str(branch).removeprefix("gate.")
 

@@ -19,6 +19,8 @@ ContenderError
 ├── EngineUnavailable         no Docker engine answers
 ├── EngineCallRefused         a call that the engine is not to be asked
 ├── ImageFailed               the image could not be built or started
+├── RegistryRefused           the registry does not take or give the image
+├── RegistryUnreachable       the registry does not answer
 ├── GoldenRequestsFailed      the served model answers otherwise than the trained one
 ├── SelfTestFailed            the gate got a case wrong whose outcome is known
 ├── ChampionUnrecorded        the alias champion is not where the decision log has it
@@ -157,6 +159,14 @@ class EngineCallRefused(ContenderError):
 
 class ImageFailed(ContenderError):
     """The image could not be built or started."""
+
+
+class RegistryRefused(ContenderError):
+    """The registry does not take or give the image, or has another one."""
+
+
+class RegistryUnreachable(ContenderError):
+    """The registry does not answer."""
 
 
 class GoldenRequestsFailed(ContenderError):

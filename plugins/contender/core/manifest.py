@@ -64,6 +64,8 @@ class Release(Result):
         evidence, verdict: What the gate saw and said; the verdict holds the override where there was one.
         approval: Who approved it, where a person was asked.
         image: The proven image; `None` where no engine was there, with the reason in `image_skipped`.
+        pushed: Where the image was pushed to, by the digest of the registry's manifest:
+            `host/repository@sha256:…`; empty where it was not.
         decision_hash: Hash of the record of the decision log that the release rests on, so that a log that was cut off
             or written anew is found.
         dag, dag_run, run_parameters: Which run released it, and what it was given.
@@ -96,6 +98,7 @@ class Release(Result):
     approval: Answer | None = None
     image: ImageProof | None
     image_skipped: str = ""
+    pushed: str = Field(default="", exclude_if=not_)
     decision_hash: str = Field(default="", exclude_if=not_)
     dag: str = Field(default="", exclude_if=not_)
     dag_run: str = Field(default="", exclude_if=not_)

@@ -49,6 +49,8 @@ class Settings:
             (`CONTENDER_SIGNING_KEY`, default none: one is made in `keys`).
         trusted_keys: Public keys that a release may be signed with, files or folders of `*.pub`, separated as in `PATH`
             (`CONTENDER_TRUSTED_KEYS`, default `keys`).
+        registry: Airflow connection to the registry that promoted images are pushed to and pulled from
+            (`CONTENDER_REGISTRY`, default none: nothing is pushed).
     """
 
     home: Path
@@ -80,6 +82,12 @@ class Settings:
     def sboms(self) -> Path:
         """Folder of bills of materials by their digest, and of what was found in runtime images."""
         return self.home / "sboms"
+    registry: str
+
+    @property
+    def owner(self) -> str:
+        """Which platform of those that share one engine this is: stacks have a network each, the others a home."""
+        return self.serving_network or str(self.home)
 
     @property
     def data_docs(self) -> Path:
@@ -132,6 +140,7 @@ def settings(root: Path = CHECKOUT) -> Settings:
         vulnerabilities_ignored=Path(env.get("CONTENDER_VULNERABILITIES_IGNORED") or root / "vulnerabilities.toml"),
         signing_key=env.get("CONTENDER_SIGNING_KEY", ""),
         trusted_keys=env.get("CONTENDER_TRUSTED_KEYS", ""),
+        registry=env.get("CONTENDER_REGISTRY", ""),
     )
 
 

@@ -49,11 +49,13 @@ class Proxy:
     Args:
         engine: A client of the engine; closed by the one who made it.
         network: The one network that containers may join.
+        registry: Address of the one registry that images are pushed to and pulled from; empty: none is.
     """
 
-    def __init__(self, engine: httpx.AsyncClient, network: str) -> None:
+    def __init__(self, engine: httpx.AsyncClient, network: str, registry: str = "") -> None:
         self._engine = engine
         self._network = network
+        self._registry = registry
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -79,21 +81,27 @@ class Proxy:
             return JSONResponse({"status": "alive"}, pong.status_code)
         if "upgrade" in request.headers:
             raise EngineCallRefused("a connection is not handed over", where=request.method, got="Upgrade")
-        call = rules.judge(request.method, raw_path, request.scope["query_string"], self._network)
+        call = rules.judge(request.method, raw_path, request.scope["query_string"], self._network, self._registry)
         path = call.path
         if call.container:
             container = await self._look(f"/containers/{call.container}/json")
             rules.require_own_container(container, self._network)
             # By its ID: the name may be another's a moment later.
             path = path.format(id=container["Id"])
+        if call.image:
+            rules.require_model_image(await self._look(f"/images/{call.image}/json"))
         await self._require_free_tag(call)
         content, kind = await self._content(call, request)
         # What is passed on as it comes must not be packed for the proxy: the one who asked is not told so.
         asked = {"Accept-Encoding": "identity"} | ({"Content-Type": kind} if kind else {})
         sent = self._engine.build_request(call.method, path, params=call.query, content=content, headers=asked)
+        headers = {"Content-Type": kind} if kind else {}
+        if call.account:
+            headers["X-Registry-Auth"] = rules.account(request.headers.get("x-registry-auth", ""))
+        sent = self._engine.build_request(call.method, path, params=call.query, content=content, headers=headers)
         answer = await self._engine.send(sent, stream=True)
-        headers = {name: answer.headers[name] for name in ("content-type", "api-version") if name in answer.headers}
-        return StreamingResponse(_relayed(answer), answer.status_code, headers)
+        kept = {name: answer.headers[name] for name in ("content-type", "api-version") if name in answer.headers}
+        return StreamingResponse(_relayed(answer), answer.status_code, kept)
 
     async def _content(self, call: Call, request: Request) -> tuple[bytes | AsyncIterator[bytes] | None, str]:
         """What to send to the engine, and its media type; a body where none belongs is left unread."""
@@ -124,7 +132,7 @@ class Proxy:
         return dict(found.json())
 
 
-def create_app(socket: str, network: str) -> Router:
+def create_app(socket: str, network: str, registry: str = "") -> Router:
     """The app before the engine of a socket; what a lifespan needs is opened and closed with it."""
     engine = httpx.AsyncClient(
         transport=httpx.AsyncHTTPTransport(uds=socket), base_url="http://engine", timeout=PATIENCE, trust_env=False
@@ -135,14 +143,15 @@ def create_app(socket: str, network: str) -> Router:
         async with engine:
             yield
 
-    return Router(default=Proxy(engine, network), lifespan=lifespan)
+    return Router(default=Proxy(engine, network, registry), lifespan=lifespan)
 
 
 def app_from_env() -> Router:
     """The app as the environment says; the factory that uvicorn calls.
 
     `CONTENDER_ENGINE_SOCKET` is the engine's socket (default `/var/run/docker.sock`), `CONTENDER_SERVING_NETWORK` the
-    network of the served models.
+    network of the served models, `CONTENDER_REGISTRY_ADDRESS` the registry that models' images may be pushed to and
+    pulled from: `host[:port][/path]` (default: none).
 
     Raises:
         EngineCallRefused: There is no such network.
@@ -156,7 +165,8 @@ def app_from_env() -> Router:
             got="nothing",
             next_step="set it",
         )
-    return create_app(os.environ.get("CONTENDER_ENGINE_SOCKET") or SOCKET, network)
+    registry = os.environ.get("CONTENDER_REGISTRY_ADDRESS", "").strip("/")
+    return create_app(os.environ.get("CONTENDER_ENGINE_SOCKET") or SOCKET, network, registry)
 
 
 async def _limited(request: Request, most: int) -> AsyncIterator[bytes]:

@@ -6,6 +6,8 @@ that the engine cannot understand them otherwise (its JSON, for one, knows no up
 
 from __future__ import annotations
 
+import base64
+import binascii
 import json
 import re
 from collections import Counter
@@ -21,7 +23,9 @@ OLDEST = 41
 COMPONENT = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"
 TAG = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}"
 ID = r"(?:sha256:)?[0-9a-f]{12,64}"
-IMAGE = rf"{ID}|(?:{COMPONENT}(?::[0-9]+)?/)?{COMPONENT}(?:/{COMPONENT})*(?::{TAG})?"
+DIGEST = "sha256:[0-9a-f]{64}"
+REPOSITORY = rf"(?:{COMPONENT}(?::[0-9]+)?/)?{COMPONENT}(?:/{COMPONENT})*"
+IMAGE = rf"{ID}|{REPOSITORY}(?::{TAG})?"
 CONTAINER = r"[A-Za-z0-9][A-Za-z0-9_.-]*"
 # After the name of the network: a name is a DNS name on it, and only a model's may be taken.
 SERVED_NAME = r"-[a-z][a-z0-9_]*(?:-next|-previous)?"
@@ -64,6 +68,8 @@ class Call:
     Attributes:
         method, path, query, body: What to send; in the path, `{id}` stands for the ID of `container`.
         container: Name or ID of the container that must be one of ours; empty where the call is on none.
+        image: Name or ID of the image that must be a model's; empty where it may be any.
+        account: Whether the registry's account goes with it.
     """
 
     method: str
@@ -71,6 +77,8 @@ class Call:
     query: dict[str, str]
     body: Body
     container: str
+    image: str = ""
+    account: bool = False
 
 
 def _like(pattern: str) -> Check:
@@ -91,6 +99,23 @@ def _strings(*prefixes: str) -> Check:
 
 def _own_repository(value: str) -> bool:
     return re.fullmatch(rf"contender/{COMPONENT}", value) is not None and value not in RESERVED
+
+
+def _in_registry(value: str, registry: str) -> bool:
+    """Whether it is one of our repositories below the address of the one registry, of which there may be none."""
+    address, _, own = value.partition("/contender/")
+    return bool(registry) and address == registry and _own_repository(f"contender/{own}")
+
+
+def _asks_for_models(value: str) -> bool:
+    """Filters that let through images of models alone."""
+    filters = parsed(value)
+    labels = filters.get("label")
+    return (
+        filters.keys() == {"label"}
+        and isinstance(labels, list)
+        and any(isinstance(label, str) and label.partition("=")[0] == MODEL for label in labels)
+    )
 
 
 def _asks_for_ours(value: str) -> bool:
@@ -129,6 +154,8 @@ LOGS = {
 # Of a container of ours, which holds nothing but its image.
 FILES = {"path": _like("(/(?![.]{1,2}(/|$))[A-Za-z0-9_.+-]{1,64}){1,12}")}
 STATS = {"stream": _like("(?i)false|0"), "one-shot": WHETHER}
+TO_TAG = {"repo": _like(REPOSITORY), "tag": _like(TAG)}
+TO_PULL = {"fromImage": _like(REPOSITORY), "tag": _like(DIGEST)}  # by digest alone: it is what was pushed, or nothing
 ON_CONTAINER = rf"/containers/(?P<container>{CONTAINER})"
 RULES = (
     Rule("GET", "/_ping"),
@@ -136,7 +163,11 @@ RULES = (
     Rule("GET", rf"/images/(?:{IMAGE})/json"),
     Rule("POST", "/build", BUILD, body="context"),
     Rule("POST", "/images/load", {"quiet": WHETHER}, body="archive"),
-    Rule("POST", rf"/images/(?:{IMAGE})/tag", {"repo": _own_repository, "tag": _like(TAG)}, frozenset({"repo", "tag"})),
+    Rule("GET", "/images/json", {"filters": _asks_for_models, "all": WHETHER}, frozenset({"filters"})),
+    Rule("POST", rf"/images/(?P<image>{IMAGE})/tag", TO_TAG, frozenset(TO_TAG)),
+    Rule("POST", rf"/images/(?P<pushed>{REPOSITORY})/push", {"tag": _like(TAG)}, frozenset({"tag"})),
+    Rule("POST", "/images/create", TO_PULL, frozenset(TO_PULL)),
+    Rule("DELETE", rf"/images/(?P<removed>{IMAGE})"),
     Rule("POST", "/containers/create", {"name": _like(CONTAINER)}, body="config"),
     Rule("GET", "/containers/json", LIST, frozenset({"filters"})),
     Rule("GET", f"{ON_CONTAINER}/json", {"size": WHETHER}),
@@ -150,7 +181,7 @@ RULES = (
 )
 
 
-def judge(method: str, raw_path: bytes, raw_query: bytes, network: str) -> Call:
+def judge(method: str, raw_path: bytes, raw_query: bytes, network: str, registry: str = "") -> Call:
     """The call to make for a request.
 
     Args:
@@ -158,6 +189,7 @@ def judge(method: str, raw_path: bytes, raw_query: bytes, network: str) -> Call:
         raw_path: Path as it was sent: with an escape in it, it matches no rule.
         raw_query: Query as it was sent.
         network: The network of the served models, with which the names of containers begin.
+        registry: Address of the one registry that models' images are pushed to and pulled from; empty: none is.
 
     Raises:
         EngineCallRefused: No rule allows it.
@@ -173,8 +205,31 @@ def judge(method: str, raw_path: bytes, raw_query: bytes, network: str) -> Call:
         query = _query(rule, raw_query, asked)
         named = re.fullmatch(re.escape(network) + SERVED_NAME, query["name"]) if "name" in query else True
         _require(named, asked, f"a name that begins with {network}-", query.get("name"))
-        return Call(method, version + to, query, rule.body, container)
-    raise _refused("the engine is not asked this", asked, "a call that building, proving and serving an image needs")
+        image, account = _on_images(found.groupdict(), query, asked, registry)
+        return Call(method, version + to, query, rule.body, container, image, account)
+    raise _refused(
+        "the engine is not asked this",
+        asked,
+        "a call that building, proving, serving, pushing or removing a model's image needs",
+    )
+
+
+def _on_images(path: Mapping[str, str | None], query: Mapping[str, str], asked: str, registry: str) -> tuple[str, bool]:
+    """Which image must be a model's, and whether the registry's account goes with the call.
+
+    Raises:
+        EngineCallRefused: It is about another registry, or a repository that is not ours.
+    """
+    pushed, fetched, to = path.get("pushed"), query.get("fromImage"), query.get("repo")
+    if to and _own_repository(to):
+        return "", False
+    if repository := pushed or fetched or to:
+        expected = f"a repository below {registry}/contender/" if registry else "no registry, as none is set"
+        _require(_in_registry(repository, registry), asked, expected, repository)
+    if pushed:
+        return f"{pushed}:{query['tag']}", True
+    # What has a name that can be pushed is a model's, whichever moment the push looks at it.
+    return (path.get("removed") or (path.get("image") if to else "") or ""), bool(fetched)
 
 
 def _version(raw_path: bytes, asked: str) -> tuple[str, str]:
@@ -268,9 +323,25 @@ def require_own_container(found: Mapping[str, Any], network: str) -> None:
 
 
 def require_model_image(found: Mapping[str, Any]) -> None:
-    """Refuse to run an image, as the engine described it, that is not a model's."""
+    """Refuse to run, push or remove an image, as the engine described it, that is not a model's."""
     labels = (found.get("Config") or {}).get("Labels") or {}
     _require(MODEL in labels, f"image {found['Id']}", f"one with the label {MODEL}", some(labels) or "none")
+
+
+def account(header: str) -> str:
+    """What to send as `X-Registry-Auth` for what was sent: user and password, and nothing else that it may hold.
+
+    Raises:
+        EngineCallRefused: It holds anything else, or cannot be read; the message does not repeat it.
+    """
+    try:
+        raw = base64.urlsafe_b64decode(header.encode("ascii"))
+    except (ValueError, binascii.Error):
+        raw = b""
+    said = parsed(raw if header else b"{}")
+    fine = said.keys() in ({"username", "password"}, set()) and all(isinstance(text, str) for text in said.values())
+    _require(fine, "X-Registry-Auth", "username and password, or nothing", some(sorted(said)))
+    return base64.urlsafe_b64encode(json.dumps(said).encode()).decode()
 
 
 def require_own_tag(found: Mapping[str, Any]) -> None:

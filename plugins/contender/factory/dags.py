@@ -16,11 +16,13 @@ from contender.core.spec import ModelSpec
 from contender.factory.model_dag import model_dag
 from contender.operators.approval import BODY, SUBJECT
 from contender.operators.data import DataLoad, DataValidate
-from contender.operators.deploy import DeployServe
+from contender.operators.deploy import DeployPrune, DeployServe
 from contender.operators.features import FeaturesBuild, FeaturesMaterialise
 from contender.operators.gate import EVIDENCE, VERDICT, GateDecide, GateMeasure, override_param
 from contender.operators.image import SKIPPED, ImageBuild, ImageInventory, ImageProve
 from contender.operators.promote import PromoteApprove, PromoteRelease
+from contender.operators.image import SKIPPED, ImageBuild, ImageProve
+from contender.operators.promote import PromoteApprove, PromotePush, PromoteRelease
 from contender.operators.score import ScorePredict
 from contender.operators.timetable import intervals_with_data
 from contender.operators.train import TrainAssemble, TrainFit, TrainPlan, TrainTrial
@@ -128,7 +130,9 @@ def _train(spec: ModelSpec, doc: str | None) -> DAG:
             verdicts = {name: EmptyOperator(task_id=name) for name in ("promote", "hold", "reject")}
             for name, verdict in verdicts.items():
                 decide >> Label(name) >> verdict
-        with TaskGroup("promote", tooltip="Ask where asked to, then move the alias and write the manifest"):
+        with TaskGroup(
+            "promote", tooltip="Ask where asked to, push the image, then move the alias and write the manifest"
+        ):
             approve = PromoteApprove(
                 task_id="approve", spec=spec,
                 assembled=_optional(assemble), fitted=_optional(fit),
@@ -137,18 +141,20 @@ def _train(spec: ModelSpec, doc: str | None) -> DAG:
                 # Where the policy has each verdict confirmed, all three branches lead here, and one is taken.
                 trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS,
             )  # fmt: skip
-            release = PromoteRelease(
+            push = PromotePush(task_id="push", spec=spec, evidence=XComArg(decide, key=EVIDENCE))
+            PromoteRelease(
                 task_id="release", spec=spec, **ONE_AT_A_TIME,
                 assembled=assemble.output, materialised=materialise.output, fitted=fit.output,
                 inventory=inventory.output, approval=_optional(approve),
                 evidence=XComArg(decide, key=EVIDENCE), verdict=XComArg(decide, key=VERDICT),
+                approval=_optional(approve), pushed=push.output,
             )  # fmt: skip
         load >> build >> materialise >> assemble
         prove >> decide
         asked = verdicts.values() if spec.gate.approval == "always" else [verdicts["promote"]]
         for verdict in asked:
             verdict >> approve
-        approve >> release
+        approve >> push
     return _with_params(dag, params)
 
 
@@ -171,7 +177,8 @@ def _deploy(spec: ModelSpec, doc: str | None) -> DAG:
     moved = Asset(naming.asset_name(spec.name))
     with (
         model_dag(spec, "deploy", doc=doc, schedule=moved, is_paused_upon_creation=False) as dag,
-        TaskGroup("deploy", tooltip="The champion's image in the place of the one before"),
+        TaskGroup("deploy", tooltip="The champion's image in the place of the one before, then removal of old ones"),
     ):
-        DeployServe(task_id="serve", spec=spec)
+        serve = DeployServe(task_id="serve", spec=spec)
+        serve >> DeployPrune(task_id="prune", spec=spec)
     return dag

@@ -9,10 +9,16 @@ from airflow.sdk import Context, RetryAction
 from airflow.sdk.definitions.retry_policy import RetryDecision, RetryPolicy
 from airflow.sdk.exceptions import AirflowRuntimeError
 
-from contender.core.errors import EngineUnavailable, OnlineStoreUnreachable, TableContended, TrackingUnreachable
+from contender.core.errors import (
+    EngineUnavailable,
+    OnlineStoreUnreachable,
+    RegistryUnreachable,
+    TableContended,
+    TrackingUnreachable,
+)
 
 OUTSIDE = (
-    EngineUnavailable, OnlineStoreUnreachable, TrackingUnreachable,
+    EngineUnavailable, OnlineStoreUnreachable, RegistryUnreachable, TrackingUnreachable,
     TableContended,  # by runs of other models that share it
     AirflowRuntimeError,  # Airflow's own API server
 )  # fmt: skip

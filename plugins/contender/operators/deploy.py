@@ -1,9 +1,9 @@
-"""`deploy`: bring the champion's image up in the place of the one before."""
+"""`deploy`: bring the champion's image up in the place of the one before, and remove old images."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import Context
 from airflow.sdk.exceptions import AirflowSkipException
@@ -11,19 +11,27 @@ from airflow.sdk.exceptions import AirflowSkipException
 from contender.core import naming
 from contender.core.errors import ImageMissing, ReleaseMissing
 from contender.core.manifest import Release
+from contender.core.retention import Policy
 from contender.core.settings import settings
 from contender.operators.base import ModelOperator
+from contender.operators.registry import NONE_SET, registry
+
+if TYPE_CHECKING:
+    from contender.adapters.containers import Engine
 
 COLOUR = "#f5cba7"
 
 
 class DeployServe(ModelOperator):
-    """Serve the version that is the champion now; where there is no network or no image, skip and say so."""
+    """Serve the version that is the champion now, by its image's digest; without network or image, skip and say so."""
 
     ui_color = COLOUR
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Start the release's image beside the container that serves, and hand the name over once it is ready.
+
+        An image that the engine does not have is pulled by the digest that the release names; the one that is started
+        has the image ID that was proven, wherever it came from.
 
         Returns:
             `version`, `image`, `digest`, `name` (of the container), `path` (on the router).
@@ -40,8 +48,7 @@ class DeployServe(ModelOperator):
             raise AirflowSkipException(f"version {version} has no image: {release.image_skipped}")
         name = naming.served_name(places.serving_network, self.spec.name)
         engine = Engine.connect()
-        if engine.find(release.image.digest) is None:
-            raise _image_missing(release, release.image.digest)
+        self._require_image(engine, release)
         engine.serve(
             release.image.digest, name=name, network=places.serving_network,
             environment={"CONTENDER_ONLINE_STORE": places.serving_online_store or "none"},
@@ -52,6 +59,49 @@ class DeployServe(ModelOperator):
             "version": version, "image": release.image.image, "digest": release.image.digest, "name": name,
             "path": f"/models/{self.spec.name}/",
         }  # fmt: skip
+
+    def _require_image(self, engine: Engine, release: Release) -> None:
+        """Have the engine have the release's image.
+
+        Raises:
+            ImageMissing: It does not have it, and there is no registry to pull it from.
+        """
+        assert release.image is not None  # noqa: S101  asked before
+        if engine.find(release.image.digest) is not None:
+            return
+        source = registry()
+        if not release.pushed or source is None:
+            raise _image_missing(release, NONE_SET if release.pushed else "it was not pushed")
+        engine.fetch(release.pushed, source, digest=release.image.digest, tag=release.image.image)
+        engine.claim(release.image.digest, self.spec.name, self.settings.owner)
+        self.log.info("pulled %s", release.pushed)
+
+
+class DeployPrune(ModelOperator):
+    """Remove the model's images that the retention policy lets go; where it is to be done by hand, skip and say so."""
+
+    ui_color = COLOUR
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Remove them from the engine, never one that a container is of.
+
+        Returns:
+            `removed` and `kept`: the reason by image.
+        """
+        policy = Policy.from_env()
+        if not policy.after_deployment:
+            raise AirflowSkipException("nothing is removed: CONTENDER_PRUNE=none leaves it to `make prune`")
+        from contender.adapters.containers import Engine
+        from contender.retention.prune import plan, prune
+
+        engine = Engine.connect()
+        fates = prune(plan(self.spec.name, engine, settings(), policy), engine)
+        for fate in fates:
+            self.log.info("%s %s", "stays:" if fate.kept else "removed:", fate)
+        removed, kept = (
+            {fate.image.digest: fate.reason for fate in fates if fate.kept is one} for one in (False, True)
+        )
+        return {"removed": removed, "kept": kept}
 
 
 def _release(manifest: Path) -> Release:
@@ -71,13 +121,13 @@ def _release(manifest: Path) -> Release:
     return Release.model_validate_json(manifest.read_bytes())
 
 
-def _image_missing(release: Release, digest: str) -> ImageMissing:
+def _image_missing(release: Release, why: str) -> ImageMissing:
     train = f"{release.model}_train"
     return ImageMissing(
         "the engine does not have the champion's image any more",
         where=f"{release.model} version {release.version}",
-        expected=f"{digest}, as its release says",
-        got="no such image; what served before serves on",
+        expected=f"{release.image.digest if release.image else ''}, as its release says",
+        got=f"no such image, and none to pull ({why}); what served before serves on",
         next_step=f"clear image.build and what follows it in the run of {train} for {release.interval}, which builds "
         f"and releases the version again; without that run, trigger {train} for the interval",
     )

@@ -22,6 +22,7 @@ from contender.core.spec import ModelSpec
 from contender.operators import supply_chain
 from contender.operators.base import ModelOperator, run_interval
 from contender.operators.evaluation import Evaluation
+from contender.operators.registry import NONE_SET, registry
 from contender.operators.report import ReportLink, write_report
 
 COLOUR = "#d1f2eb"
@@ -100,6 +101,51 @@ class PromoteApprove(ApprovalOperator, ModelOperator):
             self.log.warning("the report in MLflow lacks the answer: %s", error)
 
 
+class PromotePush(ModelOperator):
+    """Push the proven image to the registry, so that the release can name it by digest; say so where there is none.
+
+    It does not skip itself: what comes after a skipped task is skipped too, and the release must not be.
+
+    Args:
+        evidence: What `GateDecide` left (templated).
+    """
+
+    template_fields: Sequence[str] = ("evidence",)
+    ui_color = COLOUR
+
+    def __init__(self, *, evidence: Any, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.evidence = evidence
+
+    def execute(self, context: Context) -> dict[str, str]:
+        """Claim the image for this platform's release, then push it.
+
+        Returns:
+            `pushed` (`host/repository@sha256:…`), or `not_pushed` (why).
+
+        Raises:
+            RegistryRefused: See `contender.adapters.registry.push`; then nothing is promoted.
+            RegistryUnreachable: Likewise.
+        """
+        image = Evidence.model_validate(self.evidence).image
+        if image is None:
+            return self._not_pushed("there is no image")
+        from contender.adapters.containers import Engine
+
+        engine = Engine.connect()
+        engine.claim(image.digest, self.spec.name, self.settings.owner)
+        if (to := registry()) is None:
+            return self._not_pushed(NONE_SET)
+        name, _, tag = image.image.rpartition(":")
+        pushed = engine.push(image.digest, to, name, tag)
+        self.log.info("%s is %s", image.image, pushed)
+        return {"pushed": pushed}
+
+    def _not_pushed(self, why: str) -> dict[str, str]:
+        self.log.warning("nothing is pushed: %s", why)
+        return {"not_pushed": why}
+
+
 class PromoteRelease(ModelOperator):
     """Write and sign the release, and move the alias `champion`, if the champion is still the one measured against.
 
@@ -108,10 +154,12 @@ class PromoteRelease(ModelOperator):
         inventory: What `ImageInventory` returned (templated).
         evidence, verdict: What `GateDecide` left (templated).
         approval: What `PromoteApprove` returned, or nothing (templated).
+        pushed: What `PromotePush` returned (templated).
     """
 
     template_fields: Sequence[str] = (
         "assembled", "materialised", "fitted", "inventory", "evidence", "verdict", "approval"
+        "assembled", "materialised", "fitted", "evidence", "verdict", "approval", "pushed",
     )  # fmt: skip
     operator_extra_links = (ReportLink(),)
     ui_color = COLOUR
@@ -123,6 +171,12 @@ class PromoteRelease(ModelOperator):
         super().__init__(outlets=[Asset(naming.asset_name(kwargs["spec"].name))], **kwargs)
         self.assembled, self.materialised, self.fitted, self.inventory = assembled, materialised, fitted, inventory
         self.evidence, self.verdict, self.approval = evidence, verdict, approval
+        self, *, assembled: Any, materialised: Any, fitted: Any, evidence: Any, verdict: Any, approval: Any = None,
+        pushed: Any = None, **kwargs: Any,
+    ) -> None:  # fmt: skip
+        super().__init__(outlets=[Asset(naming.asset_name(kwargs["spec"].name))], **kwargs)
+        self.assembled, self.materialised, self.fitted = assembled, materialised, fitted
+        self.evidence, self.verdict, self.approval, self.pushed = evidence, verdict, approval, pushed
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Promote; where another run promoted meanwhile, measure and decide against that champion first.
@@ -136,6 +190,9 @@ class PromoteRelease(ModelOperator):
                 policy lets pass, nobody approved this evidence where a person was to be asked, or the champion changed
                 after a person had said yes to what is known of the one before.
             SigningKeyUnusable: There is no key to sign with.
+            PromotionRefused: There is no image and the policy needs one, it is not in the registry where one is set,
+                nobody approved this evidence where a person was to be asked, or the champion changed after a person
+                had said yes to what is known of the one before.
             AirflowSkipException: Against the new champion the gate does not say `promote`.
         """
         run = Evaluation(self.spec, context, self.assembled, self.fitted)
@@ -237,6 +294,7 @@ class PromoteRelease(ModelOperator):
             run_parameters={name: params[name] for name in RUN_PARAMETERS if name in params},
             owners=tuple(sorted(self.spec.owners())), bundle=supply_chain.digests_of_bundle(tracking, version),
             files=self.assembled.get("files", {}), inventory=inventory, vulnerabilities=scan,
+            pushed=self.pushed.get("pushed", "") if isinstance(self.pushed, dict) else "",
         )  # fmt: skip
 
     def _record_found(self, run: Evaluation, log: decisions.Log, release: Release) -> None:
@@ -300,6 +358,14 @@ class PromoteRelease(ModelOperator):
                 expected="an image that answered the golden requests, as gate.require_image says",
                 got=release.image_skipped,
                 next_step="start a Docker engine and clear image.build",
+            )
+        if self.settings.registry and release.image is not None and not release.pushed:
+            raise PromotionRefused(
+                "the image is not in the registry",
+                where=f"{self.spec.name} version {release.version}",
+                expected="what promote.push returns of an image that it pushed, as CONTENDER_REGISTRY is set",
+                got=self.pushed,
+                next_step="clear promote.push",
             )
 
     def _require_nobody_said_yes(self, release: Release) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from copy import deepcopy
 from typing import Any
@@ -15,7 +16,9 @@ from contender.engine_proxy import rules
 NETWORK = "contender_models"
 PROOFS = json.dumps({"label": ["contender.purpose=proof", "contender.proof-of=contender_models/toy_train/a/b/-1"]})
 OURS = json.dumps({"label": ["contender.purpose=served"]})
+MODELS = json.dumps({"label": ["contender.model=toy"]})
 DIGEST = "sha256:" + "a1" * 32
+REGISTRY = "registry.example:5000/team"
 HOST: dict[str, Any] = {
     "NetworkMode": NETWORK,
     "ReadonlyRootfs": True,
@@ -42,6 +45,8 @@ ALLOWED = {
     "image by digest": ("GET", f"/v1.41/images/{DIGEST}/json", {}, ""),
     "build": ("POST", "/v1.41/build", {"rm": "True", "nocache": "False", "buildargs": '{"A": "b"}', "memory": "1"}, ""),
     "tag": ("POST", f"/v1.41/images/{DIGEST}/tag", {"repo": "contender/toy", "tag": "1-ab", "force": "0"}, ""),
+    "images of a model": ("GET", "/v1.41/images/json", {"filters": MODELS, "all": "0", "only_ids": "0"}, ""),
+    "remove an image": ("DELETE", "/v1.41/images/contender/toy:1-ab", {"force": "False", "noprune": "False"}, ""),
     "create": ("POST", "/v1.41/containers/create", {}, ""),
     "create named": ("POST", "/v1.41/containers/create", {"name": f"{NETWORK}-flight_delay-next"}, ""),
     "list of proofs": ("GET", "/v1.41/containers/json", {"filters": PROOFS, "limit": "-1", "trunc_cmd": "0"}, ""),
@@ -96,7 +101,12 @@ REFUSED = {
     "pull": ("POST", "/v1.41/images/create", "fromImage=x"),
     "push": ("POST", "/v1.41/images/contender/toy/push", ""),
     "images": ("GET", "/v1.41/images/json", ""),
-    "remove an image": ("DELETE", "/v1.41/images/contender/toy", ""),
+    "images with another label": ("GET", "/v1.41/images/json", urlencode({"filters": '{"label": ["a"]}'})),
+    "images with a further filter": (
+        "GET", "/v1.41/images/json", urlencode({"filters": '{"label": ["contender.model=a"], "dangling": ["1"]}'}),
+    ),
+    "remove an image by force": ("DELETE", "/v1.41/images/contender/toy", "force=1"),
+    "remove all images": ("POST", "/v1.41/images/prune", ""),
     "commit": ("POST", "/v1.41/commit", "container=a1"),
     "networks": ("GET", "/v1.41/networks", ""),
     "volumes": ("POST", "/v1.41/volumes/create", ""),
@@ -148,6 +158,81 @@ REFUSED = {
 def test_judge_anything_else_is_refused(method: str, path: str, query: str) -> None:
     with pytest.raises(EngineCallRefused):
         rules.judge(method, path.encode(), query.encode(), NETWORK)
+
+
+OF_THE_REGISTRY = {
+    "tag": ("POST", f"/v1.41/images/{DIGEST}/tag", f"repo={REGISTRY}/contender/toy&tag=1-ab", DIGEST, False),
+    "push": (
+        "POST",
+        f"/v1.41/images/{REGISTRY}/contender/toy/push",
+        "tag=1-ab",
+        f"{REGISTRY}/contender/toy:1-ab",
+        True,
+    ),
+    "pull": ("POST", "/v1.41/images/create", f"fromImage={REGISTRY}/contender/toy&tag={DIGEST}", "", True),
+}
+NOT_OF_IT = {
+    "push of all tags": ("POST", f"/v1.41/images/{REGISTRY}/contender/toy/push", ""),
+    "push beside": ("POST", f"/v1.41/images/{REGISTRY}/toy/push", "tag=1"),
+    "push above": ("POST", "/v1.41/images/registry.example:5000/contender/toy/push", "tag=1"),
+    "push further down": ("POST", f"/v1.41/images/{REGISTRY}/contender/a/contender/toy/push", "tag=1"),
+    "push elsewhere": ("POST", "/v1.41/images/evil.example/contender/toy/push", "tag=1"),
+    "push elsewhere, with the address in the name": (
+        "POST", "/v1.41/images/evil.example/registry.example/team/contender/toy/push", "tag=1",
+    ),
+    "push to the engine's default": ("POST", "/v1.41/images/contender/toy/push", "tag=1"),
+    "push of the stack's own image": ("POST", f"/v1.41/images/{REGISTRY}/contender/airflow/push", "tag=1"),
+    "push of a digest": ("POST", f"/v1.41/images/{REGISTRY}/contender/toy@{DIGEST}/push", "tag=1"),
+    "pull of a tag": ("POST", "/v1.41/images/create", f"fromImage={REGISTRY}/contender/toy&tag=1-ab"),
+    "pull of all": ("POST", "/v1.41/images/create", f"fromImage={REGISTRY}/contender/toy"),
+    "pull elsewhere": ("POST", "/v1.41/images/create", f"fromImage=evil.example/contender/toy&tag={DIGEST}"),
+    "pull from the engine's default": ("POST", "/v1.41/images/create", f"fromImage=contender/toy&tag={DIGEST}"),
+    "pull of another repository": ("POST", "/v1.41/images/create", f"fromImage={REGISTRY}/x&tag={DIGEST}"),
+    "import": ("POST", "/v1.41/images/create", f"fromSrc=-&repo={REGISTRY}/contender/toy&tag=1"),
+    "tag beside": ("POST", f"/v1.41/images/{DIGEST}/tag", f"repo={REGISTRY}/toy&tag=1"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "query", "image", "account"), OF_THE_REGISTRY.values(), ids=OF_THE_REGISTRY.keys()
+)
+def test_judge_call_of_the_one_registry_is_allowed_of_a_model_s_image_and_without_a_registry_refused(
+    method: str, path: str, query: str, image: str, account: bool
+) -> None:
+    call = rules.judge(method, path.encode(), query.encode(), NETWORK, REGISTRY)
+    assert (call.path, call.image, call.account) == (path, image, account)
+    for other in ("", "registry.example:5000", f"{REGISTRY}/contender"):
+        with pytest.raises(EngineCallRefused):
+            rules.judge(method, path.encode(), query.encode(), NETWORK, other)
+
+
+@pytest.mark.parametrize(("method", "path", "query"), NOT_OF_IT.values(), ids=NOT_OF_IT.keys())
+def test_judge_other_repositories_are_neither_pushed_nor_pulled(method: str, path: str, query: str) -> None:
+    with pytest.raises(EngineCallRefused):
+        rules.judge(method, path.encode(), query.encode(), NETWORK, REGISTRY)
+
+
+def test_judge_removal_is_of_the_image_that_must_be_a_model_s() -> None:
+    assert rules.judge("DELETE", f"/v1.41/images/{DIGEST}".encode(), b"", NETWORK).image == DIGEST
+
+
+def header(content: Any) -> str:
+    return base64.urlsafe_b64encode(json.dumps(content).encode()).decode()
+
+
+def test_account_is_put_together_anew_and_may_be_absent() -> None:
+    assert rules.account("") == header({})
+    assert rules.account(header({"password": "p", "username": "u"})) == header({"password": "p", "username": "u"})
+
+
+@pytest.mark.parametrize(
+    "sent", ["%%%", header(["u"]), header({"username": "u"}), header({"username": "u", "password": "secret", "x": "y"}),
+             header({"username": "u", "password": ["secret"]})],
+)  # fmt: skip
+def test_account_of_another_form_is_refused_without_repeating_it(sent: str) -> None:
+    with pytest.raises(EngineCallRefused) as refused:
+        rules.account(sent)
+    assert "secret" not in str(refused.value)
 
 
 def test_judge_refusal_says_what_and_what_would_be_allowed() -> None:
