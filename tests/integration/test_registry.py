@@ -311,7 +311,7 @@ def test_prune_says_what_goes_and_what_stays_and_removes_with_yes_alone(
     held("3")
     images = {
         "bears the alias champion": put("1", digests["1"]),
-        "one of the 1 newest that were held": put("3", digests["3"]),
+        "bears the alias challenger": put("3", digests["3"]),
         "of no version that this platform registered": put("2", "another's"),
         "another platform on this engine has released it": put("2", digests["2"], b"claimed"),
         "the container": put("2", digests["2"], b"a container is of it"),

@@ -82,7 +82,7 @@ def promoted(
     manifest = json.loads(release.read_text(encoding="utf-8"))
     yield Promoted(manifest, home / "bundle", json.loads(said["served"]), home, env)
     client.containers.get(NAME).remove(force=True)
-    client.images.remove(manifest["image"]["image"])
+    client.images.remove(manifest["image"]["digest"], force=True)  # with the tag that says whose release it is
 
 
 def run(arguments: list[str], env: dict[str, str], home: Path) -> str:

@@ -6,7 +6,6 @@ import os
 import shutil
 from pathlib import Path
 
-import docker
 import pytest
 
 from contender.adapters.containers import Engine
@@ -16,9 +15,7 @@ from tests.unit.scaffold.conftest import checkout
 
 @pytest.mark.slow
 @pytest.mark.engine
-def test_same_model_trained_in_two_checkouts_is_the_same_image(
-    tmp_path: Path, engine: Engine, client: docker.DockerClient
-) -> None:
+def test_same_model_trained_in_two_checkouts_is_the_same_image(tmp_path: Path, engine: Engine) -> None:
     host = os.environ.get("DOCKER_HOST") or "unix:///var/run/docker.sock"
     digests, runs = [], []
     for name in ("first", "second"):
@@ -30,7 +27,7 @@ def test_same_model_trained_in_two_checkouts_is_the_same_image(
         image = done["image.prove"]["image"]
         digests.append((image, done["image.prove"]["digest"], done["train.fit"]["model_digest"]))
         runs.append(done["train.fit"]["run_id"])
-        client.images.remove(image)  # so that the second is made anew
+        engine.remove(digests[-1][1])  # so that the second is made anew
         assert engine.find(image) is None
         shutil.rmtree(root)
     assert runs[0] != runs[1]

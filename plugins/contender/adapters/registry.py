@@ -139,11 +139,14 @@ def require_same(found: str, expected: str, pushed: str) -> None:
 
 
 def _events(stream: Iterable[dict[str, Any]], registry: Registry, doing: str) -> Iterator[Mapping[str, Any]]:
-    """What the engine tells while it pushes or pulls; an error among it is raised."""
+    """What the engine tells while it pushes or pulls; an error among it is raised once the call is over."""
+    refused: list[object] = []
     for event in stream:
         if "error" in event:
-            raise _refused(registry, doing, event["error"])
+            refused.append(event["error"])
         yield event
+    if refused:
+        raise _refused(registry, doing, refused[0])
 
 
 @contextmanager

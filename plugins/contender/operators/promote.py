@@ -22,7 +22,7 @@ from contender.core.spec import ModelSpec
 from contender.operators import supply_chain
 from contender.operators.base import ModelOperator, run_interval
 from contender.operators.evaluation import Evaluation
-from contender.operators.registry import NONE_SET, registry
+from contender.operators.registry import push_proven
 from contender.operators.report import ReportLink, write_report
 
 COLOUR = "#d1f2eb"
@@ -122,28 +122,11 @@ class PromotePush(ModelOperator):
 
         Returns:
             `pushed` (`host/repository@sha256:…`), or `not_pushed` (why).
-
-        Raises:
-            RegistryRefused: See `contender.adapters.registry.push`; then nothing is promoted.
-            RegistryUnreachable: Likewise.
         """
-        image = Evidence.model_validate(self.evidence).image
-        if image is None:
-            return self._not_pushed("there is no image")
-        from contender.adapters.containers import Engine
-
-        engine = Engine.connect()
-        engine.claim(image.digest, self.spec.name, self.settings.owner)
-        if (to := registry()) is None:
-            return self._not_pushed(NONE_SET)
-        name, _, tag = image.image.rpartition(":")
-        pushed = engine.push(image.digest, to, name, tag)
-        self.log.info("%s is %s", image.image, pushed)
-        return {"pushed": pushed}
-
-    def _not_pushed(self, why: str) -> dict[str, str]:
-        self.log.warning("nothing is pushed: %s", why)
-        return {"not_pushed": why}
+        done = push_proven(Evidence.model_validate(self.evidence).image, self.spec.name, self.settings.owner)
+        for what, which in done.items():
+            self.log.info("%s: %s", what.replace("_", " "), which)
+        return done
 
 
 class PromoteRelease(ModelOperator):

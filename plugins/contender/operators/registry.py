@@ -1,4 +1,4 @@
-"""The registry of the images, from the Airflow connection that `CONTENDER_REGISTRY` names."""
+"""The registry of the images, from the Airflow connection that `CONTENDER_REGISTRY` names, and pushing to it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from airflow.sdk import Connection
 from airflow.sdk.exceptions import AirflowNotFoundException
 
 from contender.core.errors import RegistryRefused
+from contender.core.results import ImageProof
 from contender.core.settings import settings
 
 if TYPE_CHECKING:
@@ -44,6 +45,28 @@ def registry() -> Registry | None:
         address="/".join(part for part in (f"{host}{port}", path) if part),
         user=connection.login or "", password=connection.password or "",
     )  # fmt: skip
+
+
+def push_proven(image: ImageProof | None, model: str, owner: str) -> dict[str, str]:
+    """Mark the proven image on the engine as released by this platform, and push it where a registry is set.
+
+    Returns:
+        `pushed` (`host/repository@sha256:…`), or `not_pushed` (why).
+
+    Raises:
+        RegistryRefused: See `contender.adapters.registry.push`; then nothing is promoted.
+        RegistryUnreachable: Likewise.
+    """
+    if image is None:
+        return {"not_pushed": "there is no image"}
+    from contender.adapters.containers import Engine
+
+    engine = Engine.connect()
+    engine.claim(image.digest, model, owner)
+    if (to := registry()) is None:
+        return {"not_pushed": NONE_SET}
+    name, _, tag = image.image.rpartition(":")
+    return {"pushed": engine.push(image.digest, to, name, tag)}
 
 
 def _no_registry(named: str, got: str) -> RegistryRefused:
