@@ -176,7 +176,7 @@ def test_approval_is_a_decision_by_the_person_who_gave_it(approve: Any, home: Pa
 def test_rejection_overrides_the_gate_and_skips_the_release(approve: Any, home: Path) -> None:
     with pytest.raises(DownstreamTasksSkipped) as raised:
         answer(approve, "Reject")
-    assert raised.value.tasks == ["promote.release"]
+    assert raised.value.tasks == ["promote.push"]
     (record,) = on_record(home)
     assert (record.kind, record.actor, record.verdict) == ("override", "Ada", "reject")
     assert record.reasons == ("rejected by Ada",)
@@ -187,7 +187,7 @@ def test_answer_to_a_hold_changes_nothing_but_the_record(home: Path, option: str
     held = VERDICT.model_copy(update={"verdict": "hold"})
     with pytest.raises(DownstreamTasksSkipped) as raised:
         answer(asking("always", held), option, "seen")
-    assert raised.value.tasks == ["promote.release"]
+    assert raised.value.tasks == ["promote.push"]
     (record,) = on_record(home)
     assert (record.kind, record.actor, record.verdict) == ("decision", "Ada", "hold")
     assert record.reasons == (f"{said} by Ada: seen",)

@@ -22,7 +22,7 @@ from contender.core.errors import (
 
 VERBS = {
     "validate", "load", "build", "materialise", "assemble", "plan", "trial", "fit", "measure", "decide", "promote",
-    "hold", "reject", "prove", "approve", "release", "predict", "serve",
+    "hold", "reject", "prove", "approve", "push", "release", "predict", "serve", "prune",
 }  # fmt: skip
 
 
