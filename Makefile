@@ -32,6 +32,9 @@ extras: install ## Install LightGBM, XGBoost and their ONNX converters on top of
 
 # The champion of MODEL where no release is named; quoted, as a path may have spaces.
 RELEASE_ASKED = '$(subst ','\'',$(or $(RELEASE),$(MODEL)))'
+# Each on make's command line alone: FROM and KEEP are common names.
+SAID = $(if $(findstring command,$(origin $(1))),$(2) '$(subst ','\'',$($(1)))')
+REPRODUCE = $(call SAID,FROM,--from) $(call SAID,KEEP,--keep) '$(subst ','\'',$(RELEASE))'
 DEMO = demo --model $(MODEL) $(if $(INTERVAL),--interval $(INTERVAL))
 ifeq ($(STACK),)
 demo: install ## Start the platform, train MODEL (default flight_delay) on INTERVAL (default the newest of its data), show the result; STACK=compose: in the stack
@@ -44,6 +47,9 @@ verify-decisions: install ## Check the hash chain of the decision logs; STACK=co
 	@$(BIN)/python -m contender.core.decisions
 verify: install ## Check every part of a RELEASE, from its signature back to its data: flight_delay/1, flight_delay (its champion) or a path; STACK=compose: in the stack
 	@$(BIN)/python -m contender.embedded verify $(RELEASE_ASKED)
+
+reproduce: install ## Train a release again and prove the same model, or say which input differs: RELEASE=path/of/release.json, <model>/<version> or <model> [FROM=tables|source] [KEEP=folder]
+	@$(BIN)/python -m contender.release.reproduce $(REPRODUCE)
 else ifeq ($(STACK),compose)
 demo: python
 	@$(LAUNCH_STACK) $(DEMO)
@@ -58,6 +64,10 @@ verify: python
 	@$(LAUNCH_STACK) verify $(RELEASE_ASKED)
 else
 demo airflow verify-decisions verify:
+reproduce:
+	@echo "the stack's releases are made again outside of it; next: docker compose cp airflow-scheduler:/opt/contender/.contender/releases/<model>/<version>/release.json . && make reproduce RELEASE=release.json (from its source, read anew)" >&2; exit 1
+else
+demo airflow verify-decisions reproduce:
 	@echo "there is no stack '$(STACK)'; expected: compose, or nothing; next: say make $@ STACK=compose" >&2; exit 1
 endif
 
@@ -144,4 +154,5 @@ lock: install ## Resolve requirements.in and requirements-dev.in anew into the l
 
 .PHONY: help install extras demo stop up down logs serve new-model remove-model upgrade-check test-model test test-slow test-extras test-all check format bench airflow verify verify-decisions signing-key lock
 .PHONY: help install extras demo stop up down logs serve new-model remove-model prune upgrade-check test-model test test-slow test-extras test-all check format bench airflow verify-decisions lock
+.PHONY: help install extras demo stop up down logs serve new-model remove-model upgrade-check test-model test test-slow test-extras test-all check format bench airflow verify-decisions reproduce lock
 .PHONY: python

@@ -25,7 +25,7 @@ import pyarrow.compute as pc
 from deltalake import CommitProperties, DeltaTable, write_deltalake
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 
-from contender.core.errors import DataError, RowsNotConserved, SpecError, TableContended, some
+from contender.core.errors import DataError, RowsNotConserved, SpecError, TableContended, TableVersionGone, some
 from contender.core.interval import Interval
 from contender.core.results import Snapshot
 
@@ -102,6 +102,26 @@ class Lake:
         delta = self.open(table, version)
         rows = delta.to_pyarrow_dataset().to_table(columns=columns, filter=_within(time, interval))
         return _to_pandas(rows)
+
+    def copy(self, table: str, version: int, into: Lake) -> None:
+        """Write a version of a table into another lake, which lacks the table; nothing changes here.
+
+        Raises:
+            DataError: There is no such table.
+            TableVersionGone: There is, and this version of it cannot be read any more.
+        """
+        self.open(table)
+        try:
+            rows = self.open(table, version).to_pyarrow_dataset().to_table()
+        except (DeltaError, OSError) as error:
+            raise TableVersionGone(
+                "a version of a table cannot be read any more",
+                where=self.uri(table),
+                expected=f"version {version} with all its files",
+                got=f"{type(error).__name__}: {' '.join(str(error).split())[:200]}",
+                next_step="its files were removed, as a vacuum does; read the source anew instead, or restore a backup",
+            ) from error
+        write_deltalake(into.uri(table), rows, mode="error")
 
     def columns(self, table: str) -> set[str]:
         """The columns of the table; none where there is no table."""

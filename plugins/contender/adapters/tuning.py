@@ -6,6 +6,7 @@ which workers finish.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import optuna
@@ -30,10 +31,21 @@ def draw(storage: str, study_name: str, space: dict[str, Any], *, trials: int, s
     """
     study = _open(storage, study_name)
     for number in range(len(study.trials), trials):
-        # A sampler of its own for each trial: drawing that was cut short goes on with the same sets.
-        study.sampler = optuna.samplers.RandomSampler(seed=(seed + number) % 2**32)
-        study.ask(space if number else {})
+        _ask(study, space, number, seed)
     return list(range(trials))
+
+
+def drawn(space: dict[str, Any], *, trials: int, seed: int) -> Iterator[dict[str, Any]]:
+    """The parameter sets that `draw` draws, one after the other, without a storage."""
+    study = optuna.create_study(direction="minimize")
+    for number in range(trials):
+        yield dict(_ask(study, space, number, seed).params)
+
+
+def _ask(study: optuna.Study, space: dict[str, Any], number: int, seed: int) -> optuna.Trial:
+    # A sampler of its own for each trial: drawing that was cut short goes on with the same sets.
+    study.sampler = optuna.samplers.RandomSampler(seed=(seed + number) % 2**32)
+    return study.ask(space if number else {})
 
 
 def parameters(storage: str, study_name: str, number: int) -> dict[str, Any]:

@@ -12,6 +12,7 @@ ContenderError
 │   ├── NoLabels              no row of the window has a label
 │   └── NoValues              an input has no value in any row to fit on
 ├── TableContended            others wrote a table of the lake at every attempt to
+├── TableVersionGone          a version of a table of the lake cannot be read any more
 ├── ScaffoldRefused           a model cannot be made of what was given, or not be removed
 ├── UpgradeRefused            another version of the platform cannot be compared with this one
 ├── TrackingUnreachable       MLflow does not answer
@@ -131,6 +132,10 @@ class NoValues(DataError):
 
 class TableContended(ContenderError):
     """Other processes wrote a table of the lake at every attempt to write it."""
+
+
+class TableVersionGone(ContenderError):
+    """A version of a table of the lake cannot be read any more."""
 
 
 class ScaffoldRefused(ContenderError):

@@ -126,12 +126,7 @@ class FeaturesMaterialise(ModelOperator):
         interval, store = run_interval(context, self.spec), Features(self.settings)
         ageless = {view.name for view in self.spec.views if view.max_age_hours is None}
         whole = Interval(start=features.months(self.spec, interval)[0].start, end=interval.end)
-        views = []
-        for maker in makers(self.spec, self.owners):
-            taken = [view.name for view in self.spec.views if (view.owner or self.spec.name) == maker.name]
-            defined = store.definitions(maker.name, taken)
-            store.apply(defined, maker.name)
-            views += defined
+        views = self.register(store)
         store.materialise([view for view in views if view.name not in ageless], interval)
         store.materialise([view for view in views if view.name in ageless], whole)
         lake, rows = Lake(self.settings.lake), {}
@@ -141,3 +136,13 @@ class FeaturesMaterialise(ModelOperator):
             rows[view.name] = store.require_loaded(view, table)
             self.log.info("%s: %d entities in the online store", view.name, rows[view.name])
         return {"rows": rows, "digest": model_code_digest(self.settings, self.spec.name, self.spec.owners())}
+
+    def register(self, store: Any) -> list[Any]:
+        """Apply the definitions of the model's views, its owners' among them; the views."""
+        views: list[Any] = []
+        for maker in makers(self.spec, self.owners):
+            taken = [view.name for view in self.spec.views if (view.owner or self.spec.name) == maker.name]
+            defined = store.definitions(maker.name, taken)
+            store.apply(defined, maker.name)
+            views += defined
+        return views

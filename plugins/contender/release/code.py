@@ -47,3 +47,71 @@ def _checked_out(root: Path, revision: str, to: Path) -> bool:
     with tarfile.open(fileobj=io.BytesIO(asked.stdout)) as archive:
         archive.extractall(to, filter="data")
     return True
+"""Which code and which libraries a release was made with, beside those of this checkout."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import subprocess
+from pathlib import Path
+
+from contender.core.errors import some
+
+LOCK = "requirements.txt"
+DIRTY = "-dirty"
+PINNED = re.compile(r"(?m)^([A-Za-z0-9][\w.-]*)(?:\[[^]]*\])?==([^\s;\\]+)")
+SHOWN = 12  # libraries, where many differ
+REVISION = re.compile(r"[0-9a-f]{7,64}")
+
+
+def other_code(root: Path, revision: str, release: Path) -> str:
+    """What to do where a release was made with another revision than that of this checkout.
+
+    Args:
+        root: The checkout.
+        revision: The release's.
+        release: Its manifest.
+    """
+    commit = revision.removesuffix(DIRTY)
+    if not _has(root, commit):
+        return f"revision {commit} is not in this repository: fetch it, or clone the repository that has it"
+    beside = root.parent / f"{root.name}-{commit[:SHOWN]}"
+    lost = "files that were not committed when it was made are lost; what was committed: " if revision != commit else ""
+    return (
+        f"{lost}with that code: git worktree add {beside} {commit} && "
+        f"make -C {beside} reproduce RELEASE={release.resolve()}"
+    )
+
+
+def other_libraries(root: Path, revision: str, digest: str) -> str:
+    """Which libraries of a release's lock have another version in this checkout's.
+
+    Args:
+        root: The checkout.
+        revision: The release's, whose lock Git may have.
+        digest: SHA-256 of the release's lock.
+    """
+    shown = subprocess.run(
+        ["git", "show", f"{revision.removesuffix(DIRTY)}:{LOCK}"], cwd=root, capture_output=True, check=False
+    )
+    if shown.returncode != 0 or hashlib.sha256(shown.stdout).hexdigest() != digest:
+        return "Git here does not have that lock, so the libraries that differ cannot be named"
+    then, now = _pinned(shown.stdout.decode()), _pinned((root / LOCK).read_text(encoding="utf-8"))
+    changed = [
+        f"{name} {then.get(name, 'absent')}, here {now.get(name, 'absent')}"
+        for name in sorted(then.keys() | now.keys())
+        if then.get(name) != now.get(name)
+    ]
+    return f"libraries that differ: {some(changed, SHOWN)}" if changed else "every library has the same version in both"
+
+
+def _pinned(lock: str) -> dict[str, str]:
+    return dict(PINNED.findall(lock))
+
+
+def _has(root: Path, commit: str) -> bool:
+    if not REVISION.fullmatch(commit):
+        return False
+    command = ["git", "cat-file", "-e", f"{commit}^{{commit}}"]
+    return subprocess.run(command, cwd=root, capture_output=True, check=False).returncode == 0

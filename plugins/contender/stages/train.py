@@ -169,7 +169,7 @@ def _with_float32_thresholds(model: Estimator) -> Estimator:
     the same, so the fitted model scores as before, and its converted form scores as it does. scikit-learn has no
     public access to the trees; `store` proves the result in any case.
     """
-    last = model.steps[-1][1] if hasattr(model, "steps") else model
+    last = last_step(model)
     for iteration in getattr(last, "_predictors", []):
         for tree in iteration:
             exact = tree.nodes["num_threshold"]
@@ -342,7 +342,12 @@ def _plain(value: Any) -> Any:
     return float(value) if isinstance(value, np.floating) else value
 
 
+def last_step(model: Estimator) -> Estimator:
+    """The estimator itself: the last step of a pipeline."""
+    return model.steps[-1][1] if hasattr(model, "steps") else model
+
+
 def parameters_of(model: Estimator) -> dict[str, Any]:
     """The fitted estimator's own parameters that are plain values."""
-    last = model.steps[-1][1] if hasattr(model, "steps") else model
+    last = last_step(model)
     return {name: value for name, value in last.get_params().items() if isinstance(value, str | int | float | bool)}
