@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ import docker
 import pytest
 
 from contender.adapters.containers import Engine
+from contender.core.settings import CHECKOUT
 from contender.stages import image
 from tests.integration.conftest import MODELS
 
@@ -123,6 +125,25 @@ def test_release_is_deployed_under_the_model_s_name(
     container = client.containers.get(NAME)
     assert (container.status, container.attrs["Image"]) == ("running", proof["digest"])
     assert list(container.attrs["NetworkSettings"]["Networks"]) == [network]
+
+
+def test_release_is_made_again_by_a_clean_checkout_that_has_its_manifest_alone(
+    promoted: Promoted, tmp_path: Path
+) -> None:
+    clean, manifest = tmp_path / "clean", tmp_path / "release.json"
+    for part in ("dags", "plugins", "feature_repo", "expectations"):
+        shutil.copytree(CHECKOUT / part, clean / part, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(CHECKOUT / "requirements.txt", clean)
+    manifest.write_text(json.dumps(promoted.manifest))
+    foreign = ("AIRFLOW", "MLFLOW", "CONTENDER", "FEAST", "OMP")
+    env = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
+    env["PYTHONPATH"] = os.pathsep.join(str(clean / part) for part in (".", "plugins", "dags"))
+    said = run(["-m", "contender.release.reproduce", str(manifest)], env, clean).splitlines()
+    assert said[0].endswith("from its source, read anew")
+    assert [line for line in said if " differs " in line and not line.startswith("code revision")] == []
+    assert sum(line.startswith("features ") and " same " in line for line in said) == 9  # the digest and eight views
+    assert said[-1].startswith("The model is the same, byte for byte")
+    assert not (clean / ".contender").exists()
 
 
 def test_release_whose_image_is_gone_says_how_to_build_it_again_and_leaves_what_serves(

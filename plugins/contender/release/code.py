@@ -55,6 +55,7 @@ import hashlib
 import re
 import subprocess
 from pathlib import Path
+from shlex import quote
 
 from contender.core.errors import some
 
@@ -76,12 +77,12 @@ def other_code(root: Path, revision: str, release: Path) -> str:
     commit = revision.removesuffix(DIRTY)
     if not _has(root, commit):
         return f"revision {commit} is not in this repository: fetch it, or clone the repository that has it"
-    beside = root.parent / f"{root.name}-{commit[:SHOWN]}"
-    lost = "files that were not committed when it was made are lost; what was committed: " if revision != commit else ""
-    return (
-        f"{lost}with that code: git worktree add {beside} {commit} && "
-        f"make -C {beside} reproduce RELEASE={release.resolve()}"
-    )
+    lost = "its uncommitted files are in no repository" if revision != commit else ""
+    if _git(root, "rev-parse", "HEAD") == commit:
+        return lost or "files here are not committed"
+    beside, manifest = (quote(str(path)) for path in (root.parent / f"{root.name}-{commit[:SHOWN]}", release.resolve()))
+    command = f"git worktree add {beside} {commit} && make -C {beside} reproduce RELEASE={manifest}"
+    return f"{lost}{'; ' if lost else ''}with the code of its commit: {command}"
 
 
 def other_libraries(root: Path, revision: str, digest: str) -> str:
@@ -113,5 +114,10 @@ def _pinned(lock: str) -> dict[str, str]:
 def _has(root: Path, commit: str) -> bool:
     if not REVISION.fullmatch(commit):
         return False
-    command = ["git", "cat-file", "-e", f"{commit}^{{commit}}"]
-    return subprocess.run(command, cwd=root, capture_output=True, check=False).returncode == 0
+    return _git(root, "cat-file", "-t", commit) == "commit"
+
+
+def _git(root: Path, *arguments: str) -> str:
+    """What Git says; empty where it refuses."""
+    asked = subprocess.run(["git", *arguments], cwd=root, capture_output=True, text=True, check=False)
+    return asked.stdout.strip() if asked.returncode == 0 else ""

@@ -142,11 +142,13 @@ def read(manifest: Path) -> Release:
     try:
         return Release.model_validate(json.loads(manifest.read_bytes()))
     except (ValidationError, ValueError) as error:
-        problem = error.errors(include_url=False)[0] if isinstance(error, ValidationError) else {}
-        field = ".".join(map(str, problem.get("loc", ())))
+        field, got = "", str(error)
+        if isinstance(error, ValidationError):
+            problem = error.errors(include_url=False)[0]
+            field, got = ".".join(map(str, problem["loc"])), problem["msg"]
         raise ReleaseMissing(
             "the release manifest cannot be read", where=f"{manifest} {field}".strip(), expected="a release's manifest",
-            got=problem.get("msg", error), next_step="restore the file as it was written",
+            got=got, next_step="restore the file as it was written",
         ) from error  # fmt: skip
 
 

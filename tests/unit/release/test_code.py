@@ -40,8 +40,14 @@ def test_other_code_that_the_repository_has_gives_the_commands(root: Path, then:
     said = other_code(root, then, root / "release.json")
     beside = root.parent / f"checkout-{then[:12]}"
     assert f"git worktree add {beside} {then} && make -C {beside} reproduce RELEASE={root / 'release.json'}" in said
-    assert "are lost" not in said
-    assert "are lost" in other_code(root, f"{then}-dirty", root / "release.json")
+    assert "uncommitted" not in said
+    assert "uncommitted" in other_code(root, f"{then}-dirty", root / "release.json")
+
+
+def test_other_code_of_this_very_commit_needs_no_other_checkout(root: Path) -> None:
+    now = git(root, "rev-parse", "HEAD")
+    said = [other_code(root, revision, root / "release.json") for revision in (now, f"{now}-dirty")]
+    assert said == ["files here are not committed", "its uncommitted files are in no repository"]
 
 
 @pytest.mark.parametrize("revision", ["0" * 40, "unknown", "--help"])

@@ -50,8 +50,6 @@ def test_read_of_what_is_no_manifest_is_refused(tmp_path: Path, text: str) -> No
         read(tmp_path / "release.json")
 
 
-def test_main_of_what_is_no_release_says_what_is_accepted(
-    place: Settings, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_main_of_what_is_no_release_says_what_is_accepted(place: Settings, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["nobody"]) == 1
     assert f"<model> for its champion; in {place.releases}: tiny/1, tiny/2" in capsys.readouterr().err
