@@ -25,9 +25,9 @@ from contender.core.results import Snapshot
 from contender.core.settings import CHECKOUT, settings
 from contender.core.spec import ModelSpec
 from contender.operators.in_process import InProcess
-from contender.release.code import other_code, other_libraries
-from contender.release.find import read
+from contender.release.manifests import read
 from contender.release.parts import MODEL, REVISION, Comparison
+from contender.release.revisions import other_code, other_libraries
 
 FAILED = 1
 ABSENT = "none"

@@ -18,7 +18,7 @@ from contender.core.errors import ContenderError, ReleaseMissing
 from contender.core.settings import settings
 from contender.embedded.environment import environment
 from contender.embedded.ports import choose_ports
-from contender.release.find import find, of_this_home, read
+from contender.release.manifests import find, of_this_home, read
 
 FAILED, INTERRUPTED = 1, 130
 # What leads to a place that is written to: the new home has its own. The source's variables stay the user's.
@@ -48,7 +48,7 @@ def reproduce(asked: str, origin: str, keep: Path | None) -> int:
     """Find the release and have it made again.
 
     Args:
-        asked: Which one, see `contender.release.find`.
+        asked: Which one, see `contender.release.manifests`.
         origin: `tables` or `source`; empty for what fits the release.
         keep: Folder that becomes the home it is made in and stays; `None` for one that is removed in the end.
 

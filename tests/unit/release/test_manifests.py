@@ -9,7 +9,7 @@ from contender.core import decisions
 from contender.core.errors import ReleaseMissing
 from contender.core.records import Decision
 from contender.core.settings import Settings, settings
-from contender.release.find import find, read
+from contender.release.manifests import find, read
 from contender.release.reproduce import main
 
 

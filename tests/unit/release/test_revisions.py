@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from contender.release.code import other_code, other_libraries
+from contender.release.revisions import other_code, other_libraries
 
 THEN = "numpy==1.0 \\\n    --hash=sha256:aa\nmlflow[extras]==3.0\nold==1\n"
 NOW = "numpy==2.0 \\\n    --hash=sha256:bb\nmlflow[extras]==3.0\nnew==1\n"
