@@ -32,7 +32,7 @@ def main() -> None:
     layered, built, sizes = [], [], []
     for number in range(MODELS):
         with tempfile.TemporaryDirectory() as folder:
-            plan = image.model(_bundle(Path(folder), number), f"bench-{number}", runtime.tag)
+            plan = image.model(bundle(Path(folder), number), f"bench-{number}", runtime.tag)
         begun = time.perf_counter()
         made = engine.put_on(runtime, plan)
         layered.append(time.perf_counter() - begun)
@@ -53,8 +53,8 @@ def main() -> None:
     )  # fmt: skip
 
 
-def _bundle(folder: Path, number: int) -> Path:
-    """A bundle whose model is made up: nothing runs it."""
+def bundle(folder: Path, number: int) -> Path:
+    """A bundle whose model is made up, of the reference model's size: nothing runs it."""
     content = random.Random(number).randbytes(MODEL_BYTES)  # noqa: S311  no secret
     (folder / "model.onnx").write_bytes(content)
     about = {"model": "bench", "model_digest": str(number), "run_id": "", "code_revision": ""}
