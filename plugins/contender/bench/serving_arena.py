@@ -12,7 +12,7 @@ from contender.bench.serving_model import Row
 from contender.bench.serving_process import Server, ServerFailed, free_port
 from contender.bench.serving_rivals import CONTENDER, Rival
 from contender.bench.serving_rounds import Cell
-from contender.core.errors import ContenderError
+from contender.core.errors import ContenderError, some
 
 TOLERANCE = 1e-5
 BODIES = {1: 20, 100: 4}  # so many different bodies of so many rows, sent in turn
@@ -100,12 +100,13 @@ def require_same(answers: Mapping[str, Sequence[float]], tolerance: float = TOLE
     """
     (first, expected), *others = answers.items()
     for name, found in others:
-        apart = max((abs(a - b) for a, b in zip(found, expected, strict=False)), default=float("inf"))
-        if len(found) != len(expected) or not apart <= tolerance:
+        differences = [abs(a - b) for a, b in zip(found, expected, strict=False)]
+        # Not `>`: a NaN must fail.
+        if len(found) != len(expected) or not all(difference <= tolerance for difference in differences):
             raise Disagreement(
                 "two servers do not serve the same model",
                 where=f"{name} beside {first}",
                 expected=f"{len(expected)} answers within {tolerance:g}",
-                got=f"{len(found)} answers, {apart:.3g} away",
+                got=f"{len(found)} answers, differences of {some(f'{one:.3g}' for one in differences)}",
                 next_step="compare what each is given with the model's signature",
             )
