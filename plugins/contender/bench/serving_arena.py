@@ -85,10 +85,11 @@ class Arena:
         return path
 
     def measure(self, name: str, cell: Cell, seconds: float) -> Load:
-        """One load on one of them; its memory is read at the end of it."""
+        """One load on one of them; its memory is read at the end of it, and it is given the time to settle."""
         rival, server = self._running[name]
         found = load(server.url(rival.path(cell.rows)), self._bodies[name, cell.rows], cell.connections, seconds)
         self.facts[name]["memory MB"] = round(server.memory_mb())
+        rival.settle()
         return found
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,8 @@ from typing import Any
 from contender.bench.serving_image_command import image_command
 from contender.bench.serving_model import Made, Row
 
-CONTENDER, ECHO, MLFLOW, PLAIN = "contender", "echo", "mlflow", "fastapi"
+CONTENDER, ENTITY, ECHO, PLAIN = "contender", "entity", "echo", "fastapi"
+SHIPPED_SECONDS, LIVE_BYTES = 120.0, 8_000_000
 
 # Rows are scored one by one or in small batches: threads of a library within a request only contend.
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "ORT_DISABLE_TELEMETRY": "1"}
@@ -30,6 +33,7 @@ class Rival:
         body: The request for rows.
         read: The probabilities in an answer; `None` where it makes none.
         env: Variables of its process beside the bench's own.
+        settle: Waits for what it does after its answers.
     """
 
     name: str
@@ -38,6 +42,7 @@ class Rival:
     body: Callable[[Sequence[Row]], bytes]
     read: Callable[[bytes], list[float]] | None
     env: Mapping[str, str] = field(default_factory=dict)
+    settle: Callable[[], None] = lambda: None
 
     def environment(self) -> dict[str, str]:
         """The whole environment of its process."""
@@ -46,26 +51,39 @@ class Rival:
 
 def contender(bundle: Path, folder: Path, online_store: str = "none") -> Rival:
     """Our app as its image starts it, with everything on: validation, metrics and the prediction log."""
+    log = folder / "log"
     return Rival(
         CONTENDER, lambda port: image_command(port, sys.executable), lambda _: "/predict/raw", _instances,
-        lambda answer: list(json.loads(answer)["predictions"]), _of_the_image(bundle, folder / "journal", online_store),
+        lambda answer: list(json.loads(answer)["predictions"]), _of_the_image(bundle, log, online_store),
+        lambda: _shipped(log / "journal"),
     )  # fmt: skip
 
 
 def by_entity(bundle: Path, folder: Path, online_store: str) -> Rival:
     """The same, asked by entity."""
+    log = folder / "log-entity"
     return Rival(
-        "entity", lambda port: image_command(port, sys.executable), lambda _: "/predict",
-        lambda rows: json.dumps({"requests": list(rows)}).encode(), None,
-        _of_the_image(bundle, folder / "journal-entity", online_store),
+        ENTITY, lambda port: image_command(port, sys.executable), lambda _: "/predict",
+        lambda rows: json.dumps({"requests": list(rows)}).encode(), None, _of_the_image(bundle, log, online_store),
+        lambda: _shipped(log / "journal"),
     )  # fmt: skip
 
 
-def _of_the_image(bundle: Path, journal: Path, online_store: str) -> dict[str, str]:
-    """What the image and a deployment set: the log is written to the journal, nothing ships it on."""
-    journal.mkdir(exist_ok=True)
-    return {"CONTENDER_BUNDLE": str(bundle), "CONTENDER_ONLINE_STORE": online_store,
-            "CONTENDER_PREDICTIONS": "none", "CONTENDER_JOURNAL": str(journal)}  # fmt: skip
+def _of_the_image(bundle: Path, log: Path, online_store: str) -> dict[str, str]:
+    """What a deployment sets. The journal has room for whatever the store takes more slowly than the load comes."""
+    log.mkdir(exist_ok=True)
+    return {"CONTENDER_BUNDLE": str(bundle), "CONTENDER_ONLINE_STORE": online_store, "CONTENDER_JOURNAL_MB": "20000",
+            "CONTENDER_PREDICTIONS": str(log / "predictions.db"), "CONTENDER_JOURNAL": str(log / "journal")}  # fmt: skip
+
+
+def _shipped(journal: Path) -> None:
+    """Wait until what was logged is in the store, but for the file being written: no other server is to feel it."""
+    until = time.monotonic() + SHIPPED_SECONDS
+    while time.monotonic() < until:
+        with suppress(FileNotFoundError):  # the server removes what it has shipped
+            if sum(file.stat().st_size for file in journal.glob("*")) <= LIVE_BYTES:
+                return
+        time.sleep(0.1)
 
 
 def echo(sizes: Mapping[int, int]) -> Rival:
