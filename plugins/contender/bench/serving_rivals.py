@@ -72,8 +72,9 @@ def by_entity(bundle: Path, folder: Path, online_store: str) -> Rival:
 def _of_the_image(bundle: Path, log: Path, online_store: str) -> dict[str, str]:
     """What a deployment sets. The journal has room for whatever the store takes more slowly than the load comes."""
     log.mkdir(exist_ok=True)
-    return {"CONTENDER_BUNDLE": str(bundle), "CONTENDER_ONLINE_STORE": online_store, "CONTENDER_JOURNAL_MB": "20000",
-            "CONTENDER_PREDICTIONS": str(log / "predictions.db"), "CONTENDER_JOURNAL": str(log / "journal")}  # fmt: skip
+    return {"CONTENDER_BUNDLE": str(bundle), "CONTENDER_ONLINE_STORE": online_store,
+            "CONTENDER_JOURNAL_MB": "20000", "CONTENDER_JOURNAL": str(log / "journal"),
+            "CONTENDER_PREDICTIONS": str(log / "predictions.db")}  # fmt: skip
 
 
 def _shipped(journal: Path) -> None:
