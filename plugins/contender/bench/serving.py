@@ -31,7 +31,7 @@ from contender.core.errors import EngineUnavailable
 COMMAND = "make bench-serving"
 CELLS = tuple(Cell(rows, connections) for rows in (1, 100) for connections in (1, 8, 32))
 MEASURED = Cell(1, 8)
-ROUNDS, SECONDS, WARM_SECONDS = 5, 3.0, 1.0
+ROUNDS, SECONDS, WARM_SECONDS = 5, 3.0, 3.0
 FLAVOURS = ("mlflow", "mlflow_onnx")
 
 
