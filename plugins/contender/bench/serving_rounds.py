@@ -42,9 +42,9 @@ def ratio(loads: Mapping[str, Sequence[Load]], of: str, to: str, figure: str = "
         to: By whose.
         figure: A field of `Load`.
     """
-    return median(
-        getattr(one, figure) / getattr(other, figure) for one, other in zip(loads[of], loads[to], strict=True)
-    )
+    pairs = zip(loads[of], loads[to], strict=True)
+    ratios: list[float] = [getattr(one, figure) / getattr(other, figure) for one, other in pairs]
+    return median(ratios)
 
 
 def table(found: Rounds, base: str, limit: str) -> list[dict[str, object]]:
