@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -11,13 +12,19 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil  # type: ignore[import-untyped]
 import pytest
 import requests
 
+from contender.adapters.containers import Engine
+from contender.client.airflow_api import AirflowApi
+from contender.core.errors import EngineUnavailable
 from contender.core.settings import CHECKOUT
 from contender.embedded import processes
+from contender.embedded.environment import ADMIN
+from contender.embedded.lifecycle import take_down
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -25,31 +32,64 @@ MODELS = CHECKOUT / "tests" / "integration" / "platform_models"
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
-def command(home: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    path = os.pathsep.join([str(CHECKOUT), str(CHECKOUT / "plugins")])
-    env = {
+# Starts a platform as `make demo` does, and says how to reach it.
+UP = """
+import json, sys
+from contender.core.settings import settings
+from contender.embedded.lifecycle import bring_up
+up = bring_up(settings().home, lambda line: print(line, file=sys.stderr))
+print(json.dumps({"ports": up.ports.facts(), "url": up.airflow_url, "password": up.password}))
+"""
+
+
+def environment(home: Path, **variables: str) -> dict[str, str]:
+    return {
         **{name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW_", "MLFLOW_"))},
         "CONTENDER_HOME": str(home),
         "CONTENDER_MODELS": str(MODELS),
-        "PYTHONPATH": path,
+        "PYTHONPATH": os.pathsep.join([str(CHECKOUT), str(CHECKOUT / "plugins")]),
         **variables,
     }
+
+
+def command(home: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    env = environment(home, **variables)
     call = [sys.executable, "-m", "contender.embedded", *arguments]
     return subprocess.run(call, env=env, capture_output=True, text=True, check=False, timeout=400)
 
 
+def runs(up: dict[str, Any]) -> list[dict[str, Any]]:
+    """The runs that a platform tells whoever logs in with its password."""
+    with contextlib.closing(AirflowApi(up["url"], ADMIN, up["password"])) as api:
+        return api.runs("toy_train")
+
+
 @pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A folder whose platform is up."""
-    folder = tmp_path_factory.mktemp("platform")
+def homes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """A folder whose platform is up, and what one said of itself that was started at the same moment.
+
+    The other is down again; `runs` has what it answered while both were up.
+    """
+    folder, other = tmp_path_factory.mktemp("platform"), tmp_path_factory.mktemp("other")
+    starting = subprocess.Popen([sys.executable, "-c", UP], env=environment(other), stdout=subprocess.PIPE, text=True)
     try:
         started = command(folder, "demo", "--model", "toy", "--interval", "2013-06")
         assert started.returncode == 0, started.stdout + started.stderr
         (folder / "first.txt").write_text(started.stdout)
-        yield folder
+        said = json.loads(starting.communicate(timeout=400)[0])
+        said["runs"] = runs(said)
+        assert take_down(other, print) == 0
+        yield folder, said
     finally:
+        starting.communicate()
         command(folder, "stop")
-        assert processes.end_survivors(folder) == 0
+        assert [processes.end_survivors(one) for one in (folder, other)] == [0, 0]
+
+
+@pytest.fixture(scope="module")
+def home(homes: tuple[Path, dict[str, Any]]) -> Path:
+    """A folder whose platform is up."""
+    return homes[0]
 
 
 def pids(home: Path) -> dict[str, int]:
@@ -78,6 +118,22 @@ def test_demo_first_start_shows_progress_summary_and_addresses(home: Path) -> No
         assert part in text, text
 
 
+def test_bring_up_two_homes_at_once_each_has_its_own_ports_and_answers_its_own_password(
+    homes: tuple[Path, dict[str, Any]],
+) -> None:
+    home, other = homes
+    one = {
+        "ports": json.loads((home / "platform.json").read_text())["ports"],
+        "url": airflow_url(home),
+        "password": json.loads((home / "airflow" / "passwords.json").read_text())["admin"],
+    }
+    for name in ("airflow", "execution", "mlflow", "worker_logs", "scheduler_health"):
+        assert one["ports"][name] != other["ports"][name]
+    assert one["password"] != other["password"]
+    assert other["runs"] == []
+    assert [run["conf"]["interval"] for run in runs(one)] == ["2013-06"]
+
+
 def test_api_of_tasks_is_a_process_of_its_own_lest_the_two_lock_each_other_out(home: Path) -> None:
     ports = json.loads((home / "platform.json").read_text())["ports"]
     assert pids(home)["execution-api"] != pids(home)["api-server"]
@@ -95,6 +151,16 @@ def test_api_of_tasks_is_a_process_of_its_own_lest_the_two_lock_each_other_out(h
 def test_demo_tasks_keep_their_artefacts_in_the_home(home: Path) -> None:
     assert len(list((home / "mlflow" / "artifacts").rglob("hello.txt"))) == 1
     assert not (home / "mlruns").exists()
+
+
+def test_demo_tasks_reach_the_docker_engine_that_its_caller_does(home: Path) -> None:
+    (told,) = (home / "mlflow" / "artifacts").rglob("engine.txt")
+    try:
+        Engine.connect()
+    except EngineUnavailable:
+        assert told.read_text() == "none answers"
+    else:
+        assert told.read_text() == "answers"
 
 
 def test_scheduler_has_preloaded_what_tasks_import(home: Path) -> None:

@@ -21,6 +21,19 @@ PARAMS = {
     "approval": Param(False, type="boolean"),
 }
 
+
+def engine() -> str:
+    """Whether a Docker engine answers here."""
+    from contender.adapters.containers import Engine
+    from contender.core.errors import EngineUnavailable
+
+    try:
+        Engine.connect()
+    except EngineUnavailable:
+        return "none answers"
+    return "answers"
+
+
 with DAG(
     "toy_train", schedule=None, start_date=datetime(2013, 1, 1, tzinfo=UTC), params=PARAMS, default_args=RETRIES
 ) as dag:
@@ -55,6 +68,7 @@ with DAG(
             mlflow.set_experiment("toy")
             with mlflow.start_run() as run:
                 mlflow.log_text("hello", "hello.txt")
+                mlflow.log_text(engine(), "engine.txt")
             return {"run_id": run.info.run_id, "version": "1", "new_version": True}
 
         trials = trial.expand(number=[0, 1])
