@@ -154,7 +154,8 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     clone(folder)
     port = free_port()
     env = {name: value for name, value in os.environ.items() if not name.startswith(SESSION)}
-    env |= {"CONTENDER_STACK": NAME, "CONTENDER_PORT": str(port)}
+    # No file is edited: models are read again seldom.
+    env |= {"CONTENDER_STACK": NAME, "CONTENDER_PORT": str(port), "CONTENDER_PARSE_INTERVAL": "120"}
     try:
         done = make(folder, env, *UP, seconds=1500)
         assert done.returncode == 0, done.stdout[-5000:] + done.stderr
