@@ -56,9 +56,10 @@ INTERVAL = "2013-02"
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Which tests share a process where there are several (`--dist loadgroup`), and which begin first.
 
-    Those of one file do, for their fixtures; so do all that need the trained model, which is then trained once, and all
-    that need the one Docker engine of the machine, whose images and containers they count. Groups with a long timeout
-    begin first, then those of many tests, lest one long test be left to the end.
+    Those of one file do, for their fixtures; so do all that need the trained model, which is then trained once, all
+    that need the one Docker engine of the machine, whose images and containers they count, and all that look at one
+    live platform. Groups with a long timeout begin first, then those of many tests, lest one long test be left to the
+    end.
     """
     groups = {item: _group(item) for item in items}
     longest, sizes = dict.fromkeys(groups.values(), 0), Counter(groups.values())
@@ -71,7 +72,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def _group(item: pytest.Item) -> str:
     needs = {*getattr(item, "fixturenames", ()), *(mark.name for mark in item.iter_markers())}
-    return "engine" if needs & {"engine", "stack"} else "trained" if "trained" in needs else item.path.stem
+    if needs & {"engine", "stack"}:
+        return "engine"
+    return next((name for name in ("trained", "flights") if name in needs), item.path.stem)
 
 
 def pytest_sessionfinish() -> None:

@@ -17,6 +17,14 @@ import pytest
 from contender.adapters.containers import Built, Engine
 from contender.core.errors import EngineUnavailable
 from contender.stages import image
+from tests.integration.flights import (  # noqa: F401  fixtures
+    approved,
+    approved_by_click,
+    flights,
+    flights_api,
+    rejected,
+    rejected_by_click,
+)
 from tests.unit.serving.tiny import write_bundle
 
 MODELS = "contender-test-models"

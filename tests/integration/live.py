@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from contender.embedded import processes
 from contender.embedded.lifecycle import Platform, bring_up, take_down
-from tests.integration.test_backfill import wait_until
 
 NO_ENGINE = "tcp://127.0.0.1:1"  # for DOCKER_HOST
+# For where no file is edited that another one imports: new files and those that are edited themselves are read at once.
+READ_SELDOM = {"AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "120"}
+
+
+def wait_until(true: Any, seconds: float) -> None:
+    """Look every second."""
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(1)
 
 
 @contextlib.contextmanager

@@ -18,9 +18,8 @@ from contender.core.settings import CHECKOUT
 from contender.embedded.environment import BUNDLES
 from contender.embedded.lifecycle import Platform
 from tests.docs.pages import example
-from tests.integration.live import NO_ENGINE, live
-from tests.integration.test_approval import DAG, ENDED, RUN_SECONDS, answered, asked, instance
-from tests.integration.test_backfill import wait_until
+from tests.integration.flights import DAG, ENDED, RUN_SECONDS, answered, asked, instance
+from tests.integration.live import NO_ENGINE, live, wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 

@@ -15,8 +15,7 @@ from contender.embedded.environment import environment
 from contender.embedded.lifecycle import bring_up, take_down
 from contender.embedded.ports import choose_ports
 from contender.parsing.notes import TOGETHER, TOGETHER_FROM
-from tests.integration.live import NO_ENGINE
-from tests.integration.test_backfill import wait_until
+from tests.integration.live import NO_ENGINE, wait_until
 
 HEAVY = "heavy"
 HEAVY_FILE = f'''"""Airflow DAG of more tasks than run at once, none of which ends by itself."""

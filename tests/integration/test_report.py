@@ -8,53 +8,26 @@ from typing import Any
 
 import pytest
 
+from contender.client.airflow_api import AirflowApi
 from contender.embedded import screenshot
 from contender.embedded.lifecycle import Platform
-from tests.integration.live import NO_ENGINE, live
-from tests.integration.test_backfill import wait_until
+from tests.integration.flights import DAG, browser, instance
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
-
-DAG = "flight_delay_train"
-RUN_SECONDS = 500
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 
 @pytest.fixture(scope="module")
-def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
-    """A running platform on empty stores and without a Docker engine, `flight_delay_train` unpaused."""
-    try:
-        screenshot.chromium()
-    except screenshot.NoBrowser as missing:
-        pytest.skip(str(missing))
-    home = tmp_path_factory.mktemp("report")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("DOCKER_HOST", NO_ENGINE)
-        with live(home, DAG) as started:
-            yield started
-
-
-@pytest.fixture(scope="module")
-def run(platform: Platform) -> str:
-    """A run that promoted the first model."""
-    with contextlib.closing(platform.api()) as api:
-        started = api.trigger(DAG, {"interval": "2013-02", "trials": 1})
-        wait_until(lambda: api.run(DAG, started)["state"] in {"success", "failed"}, RUN_SECONDS)
-        assert api.run(DAG, started)["state"] == "success", api.tasks(DAG, started)
-        return started
-
-
-@pytest.fixture(scope="module")
-def address(platform: Platform, run: str) -> str:
-    """Where the task's link leads."""
-    with contextlib.closing(platform.api()) as api:
-        links = api._expect("GET", f"/dags/{DAG}/dagRuns/{run}/taskInstances/gate.decide/links")["extra_links"]
+def address(flights_api: AirflowApi, approved: tuple[str, Any]) -> str:
+    """Where the link of the task of the run that promoted the first model leads."""
+    links = flights_api._expect("GET", f"{instance(approved[0], 'gate.decide')}/links")["extra_links"]
     return str(links["Decision report"])
 
 
 @pytest.fixture(scope="module")
-def ui(platform: Platform) -> Iterator[Any]:
+def ui(flights: Platform) -> Iterator[Any]:
     """A page of the UI, logged in."""
-    with screenshot.page(platform.airflow_url, platform.password, f"/dags/{DAG}") as shown:
+    browser()
+    with screenshot.page(flights.airflow_url, flights.password, f"/dags/{DAG}") as shown:
         yield shown
 
 
@@ -80,8 +53,10 @@ def test_report_in_a_browser_requests_nothing_but_itself(ui: Any, address: str) 
     assert said == []
 
 
-def test_report_is_a_click_away_from_its_task(ui: Any, platform: Platform, run: str, address: str) -> None:
-    ui.goto(f"{platform.airflow_url}/dags/{DAG}/runs/{run}/tasks/gate.decide/details")
+def test_report_is_a_click_away_from_its_task(
+    ui: Any, flights: Platform, approved: tuple[str, Any], address: str
+) -> None:
+    ui.goto(f"{flights.airflow_url}/dags/{DAG}/runs/{approved[0]}/tasks/gate.decide/details")
     link = ui.get_by_role("link", name="Decision report", exact=True)
     link.wait_for()
     assert link.get_attribute("href") == address
@@ -92,10 +67,10 @@ def test_report_is_a_click_away_from_its_task(ui: Any, platform: Platform, run: 
     assert shown.get_by_role("heading", level=1).inner_text().startswith("Promote")
 
 
-def test_reports_are_listed_in_the_navigation(ui: Any, platform: Platform, address: str) -> None:
-    ui.goto(f"{platform.airflow_url}/plugin/decision-reports")
+def test_reports_are_listed_in_the_navigation(ui: Any, flights: Platform, address: str) -> None:
+    ui.goto(f"{flights.airflow_url}/plugin/decision-reports")
     listed = ui.frame_locator("iframe").get_by_role("link")
     listed.first.wait_for()
-    assert address.endswith(listed.first.inner_text())
-    listed.first.click()
+    (name,) = (text for text in listed.all_inner_texts() if address.endswith(text))
+    listed.get_by_text(name, exact=True).click()
     ui.frame_locator("iframe").get_by_role("heading", level=1, name="Promote").wait_for()
