@@ -45,6 +45,7 @@ airflow: install ## Run Airflow's command line: make airflow ARGS="dags list"; S
 
 verify-decisions: install ## Check the hash chain of the decision logs; STACK=compose: of the stack's
 	@$(BIN)/python -m contender.core.decisions
+
 verify: install ## Check every part of a RELEASE, from its signature back to its data: flight_delay/1, flight_delay (its champion) or a path; STACK=compose: in the stack
 	@$(BIN)/python -m contender.embedded verify $(RELEASE_ASKED)
 
@@ -62,12 +63,11 @@ verify-decisions: python
 
 verify: python
 	@$(LAUNCH_STACK) verify $(RELEASE_ASKED)
-else
-demo airflow verify-decisions verify:
+
 reproduce:
 	@echo "the stack's releases are made again outside of it; next: docker compose cp airflow-scheduler:/opt/contender/.contender/releases/<model>/<version>/release.json . && make reproduce RELEASE=release.json (from its source, read anew)" >&2; exit 1
 else
-demo airflow verify-decisions reproduce:
+demo airflow verify-decisions verify reproduce:
 	@echo "there is no stack '$(STACK)'; expected: compose, or nothing; next: say make $@ STACK=compose" >&2; exit 1
 endif
 
@@ -152,7 +152,5 @@ lock: install ## Resolve requirements.in and requirements-dev.in anew into the l
 	@cp requirements-dev.txt requirements.txt && $(RESOLVE) requirements.in -o requirements.txt
 	@$(RESOLVE) requirements-extras.in -o requirements-extras.txt
 
-.PHONY: help install extras demo stop up down logs serve new-model remove-model upgrade-check test-model test test-slow test-extras test-all check format bench airflow verify verify-decisions signing-key lock
-.PHONY: help install extras demo stop up down logs serve new-model remove-model prune upgrade-check test-model test test-slow test-extras test-all check format bench airflow verify-decisions lock
-.PHONY: help install extras demo stop up down logs serve new-model remove-model upgrade-check test-model test test-slow test-extras test-all check format bench airflow verify-decisions reproduce lock
+.PHONY: help install extras demo stop up down logs serve new-model remove-model prune upgrade-check test-model test test-slow test-extras test-all check format bench airflow verify verify-decisions reproduce signing-key lock
 .PHONY: python

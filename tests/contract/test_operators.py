@@ -19,8 +19,7 @@ from contender.adapters.revision import code_revision
 from contender.core.settings import CHECKOUT
 
 # Modules of the package that hold no operators of a stage.
-SHARED = {"base", "timetable", "preload", "approval", "evaluation", "report", "supply_chain"}
-SHARED = {"base", "timetable", "preload", "approval", "evaluation", "registry", "report"}
+SHARED = {"base", "timetable", "preload", "approval", "evaluation", "in_process", "registry", "report", "supply_chain"}
 MODULES = {info.name for info in pkgutil.iter_modules(contender.operators.__path__)}
 HEAVY = ("pandas", "numpy", "sklearn", "mlflow", "feast", "great_expectations", "duckdb", "deltalake", "optuna",
          "onnxruntime", "skl2onnx", "matplotlib", "docker")  # fmt: skip

@@ -295,6 +295,7 @@ class Engine:
         network: str,
         environment: Mapping[str, str],
         labels: Mapping[str, str],
+        journal: str = "",
         ready_within_s: float = READY_SECONDS,
     ) -> Served:
         """Have an image serve under a name of the network; how is told in `contender.adapters.served.serve`.
@@ -305,6 +306,7 @@ class Engine:
             network: Docker network of the served models.
             environment: Further variables, the online store's among them.
             labels: Labels of the container, `contender.model` and `contender.version` among them.
+            journal: Volume of the model's journal of predictions; empty: none.
             ready_within_s: How long `/ready` may take.
 
         Raises:
@@ -312,7 +314,7 @@ class Engine:
             EngineUnavailable: The engine went away.
         """
         return serve(
-            self._client, image, name=name, network=network, environment=environment, labels=labels,
+            self._client, image, name=name, network=network, environment=environment, labels=labels, journal=journal,
             ready_within_s=ready_within_s,
         )  # fmt: skip
 

@@ -33,7 +33,7 @@ class Chain(InProcess):
             pushed = self.call(dag, "promote.push", evidence=self.pushed["gate.decide", "evidence"])
             self.call(dag, "promote.release", assembled=assembled, materialised=materialised, fitted=fitted,
                       inventory=inventory, evidence=self.pushed["gate.decide", "evidence"], approval=None,
-                      evidence=self.pushed["gate.decide", "evidence"], approval=None, pushed=pushed,
+                      pushed=pushed,
                       verdict=self.pushed["gate.decide", "verdict"])  # fmt: skip
         return str(branch).removeprefix("gate.")
 

@@ -82,6 +82,7 @@ class Settings:
     def sboms(self) -> Path:
         """Folder of bills of materials by their digest, and of what was found in runtime images."""
         return self.home / "sboms"
+
     registry: str
 
     @property

@@ -14,8 +14,6 @@ from contender.core.misfits import Misfit
 TASKS = (
     "data.validate", "data.load", "features.build", "features.materialise",
     "train.assemble", "train.plan", "train.trial", "train.fit", "image.build", "image.prove", "image.inventory",
-    "gate.measure", "gate.decide", "promote.approve", "promote.release", "score.predict", "deploy.serve",
-    "train.assemble", "train.plan", "train.trial", "train.fit", "image.build", "image.prove",
     "gate.measure", "gate.decide", "promote.approve", "promote.push", "promote.release",
     "score.predict", "deploy.serve", "deploy.prune",
 )  # fmt: skip

@@ -94,11 +94,9 @@ class Proxy:
         content, kind = await self._content(call, request)
         # What is passed on as it comes must not be packed for the proxy: the one who asked is not told so.
         asked = {"Accept-Encoding": "identity"} | ({"Content-Type": kind} if kind else {})
-        sent = self._engine.build_request(call.method, path, params=call.query, content=content, headers=asked)
-        headers = {"Content-Type": kind} if kind else {}
         if call.account:
-            headers["X-Registry-Auth"] = rules.account(request.headers.get("x-registry-auth", ""))
-        sent = self._engine.build_request(call.method, path, params=call.query, content=content, headers=headers)
+            asked["X-Registry-Auth"] = rules.account(request.headers.get("x-registry-auth", ""))
+        sent = self._engine.build_request(call.method, path, params=call.query, content=content, headers=asked)
         answer = await self._engine.send(sent, stream=True)
         kept = {name: answer.headers[name] for name in ("content-type", "api-version") if name in answer.headers}
         return StreamingResponse(_relayed(answer), answer.status_code, kept)

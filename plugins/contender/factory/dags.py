@@ -20,8 +20,6 @@ from contender.operators.deploy import DeployPrune, DeployServe
 from contender.operators.features import FeaturesBuild, FeaturesMaterialise
 from contender.operators.gate import EVIDENCE, VERDICT, GateDecide, GateMeasure, override_param
 from contender.operators.image import SKIPPED, ImageBuild, ImageInventory, ImageProve
-from contender.operators.promote import PromoteApprove, PromoteRelease
-from contender.operators.image import SKIPPED, ImageBuild, ImageProve
 from contender.operators.promote import PromoteApprove, PromotePush, PromoteRelease
 from contender.operators.score import ScorePredict
 from contender.operators.timetable import intervals_with_data
@@ -145,7 +143,7 @@ def _train(spec: ModelSpec, doc: str | None) -> DAG:
             PromoteRelease(
                 task_id="release", spec=spec, **ONE_AT_A_TIME,
                 assembled=assemble.output, materialised=materialise.output, fitted=fit.output,
-                inventory=inventory.output, approval=_optional(approve),
+                inventory=inventory.output,
                 evidence=XComArg(decide, key=EVIDENCE), verdict=XComArg(decide, key=VERDICT),
                 approval=_optional(approve), pushed=push.output,
             )  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ from contender.core import naming
 from contender.core.errors import ImageMissing, ReleaseMissing
 from contender.core.manifest import Release
 from contender.core.retention import Policy
-from contender.core.settings import settings
+from contender.core.settings import Settings, settings
 from contender.operators.base import ModelOperator
 from contender.operators.registry import NONE_SET, registry
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from contender.adapters.containers import Engine
 
 COLOUR = "#f5cba7"
+# What was set for the served models here is handed on to them.
+HANDED_ON = ("CONTENDER_REDACT", "CONTENDER_STALE", "CONTENDER_LOOKUP_MS", "CONTENDER_JOURNAL_MB")
 
 
 class DeployServe(ModelOperator):
@@ -51,8 +54,8 @@ class DeployServe(ModelOperator):
         self._require_image(engine, release)
         engine.serve(
             release.image.digest, name=name, network=places.serving_network,
-            environment={"CONTENDER_ONLINE_STORE": places.serving_online_store or "none"},
-            labels={"contender.model": self.spec.name, "contender.version": version},
+            environment=_environment(places), labels={"contender.model": self.spec.name, "contender.version": version},
+            journal=naming.journal_volume(places.serving_network, self.spec.name) if places.serving_predictions else "",
         )  # fmt: skip
         self.log.info("version %s serves as %s: %s", version, name, release.image.digest)
         return {
@@ -102,6 +105,15 @@ class DeployPrune(ModelOperator):
             {fate.image.digest: fate.reason for fate in fates if fate.kept is one} for one in (False, True)
         )
         return {"removed": removed, "kept": kept}
+
+
+def _environment(places: Settings) -> dict[str, str]:
+    """Variables of a served container: where its features are, where its predictions go, and what was set for it."""
+    return {
+        "CONTENDER_ONLINE_STORE": places.serving_online_store or "none",
+        "CONTENDER_PREDICTIONS": places.serving_predictions or "none",
+        **{name: os.environ[name] for name in HANDED_ON if os.environ.get(name)},
+    }
 
 
 def _release(manifest: Path) -> Release:

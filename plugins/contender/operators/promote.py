@@ -141,24 +141,17 @@ class PromoteRelease(ModelOperator):
     """
 
     template_fields: Sequence[str] = (
-        "assembled", "materialised", "fitted", "inventory", "evidence", "verdict", "approval"
-        "assembled", "materialised", "fitted", "evidence", "verdict", "approval", "pushed",
+        "assembled", "materialised", "fitted", "inventory", "evidence", "verdict", "approval", "pushed",
     )  # fmt: skip
     operator_extra_links = (ReportLink(),)
     ui_color = COLOUR
 
     def __init__(
         self, *, assembled: Any, materialised: Any, fitted: Any, inventory: Any, evidence: Any, verdict: Any,
-        approval: Any = None, **kwargs: Any,
+        approval: Any = None, pushed: Any = None, **kwargs: Any,
     ) -> None:  # fmt: skip
         super().__init__(outlets=[Asset(naming.asset_name(kwargs["spec"].name))], **kwargs)
         self.assembled, self.materialised, self.fitted, self.inventory = assembled, materialised, fitted, inventory
-        self.evidence, self.verdict, self.approval = evidence, verdict, approval
-        self, *, assembled: Any, materialised: Any, fitted: Any, evidence: Any, verdict: Any, approval: Any = None,
-        pushed: Any = None, **kwargs: Any,
-    ) -> None:  # fmt: skip
-        super().__init__(outlets=[Asset(naming.asset_name(kwargs["spec"].name))], **kwargs)
-        self.assembled, self.materialised, self.fitted = assembled, materialised, fitted
         self.evidence, self.verdict, self.approval, self.pushed = evidence, verdict, approval, pushed
 
     def execute(self, context: Context) -> dict[str, Any]:
@@ -169,13 +162,11 @@ class PromoteRelease(ModelOperator):
 
         Raises:
             ChampionUnrecorded: See `Evaluation.champion`.
-            PromotionRefused: There is no image and the policy needs one, more is known against its packages than the
-                policy lets pass, nobody approved this evidence where a person was to be asked, or the champion changed
-                after a person had said yes to what is known of the one before.
-            SigningKeyUnusable: There is no key to sign with.
             PromotionRefused: There is no image and the policy needs one, it is not in the registry where one is set,
-                nobody approved this evidence where a person was to be asked, or the champion changed after a person
-                had said yes to what is known of the one before.
+                more is known against its packages than the policy lets pass, nobody approved this evidence where a
+                person was to be asked, or the champion changed after a person had said yes to what is known of the
+                one before.
+            SigningKeyUnusable: There is no key to sign with.
             AirflowSkipException: Against the new champion the gate does not say `promote`.
         """
         run = Evaluation(self.spec, context, self.assembled, self.fitted)
