@@ -92,7 +92,7 @@ def test_operators_stages_and_groups_bear_the_same_words(bag: Any) -> None:
     assert groups == MODULES - SHARED
     stages = {path.stem for path in (CHECKOUT / "plugins" / "contender" / "stages").glob("[a-z]*")}
     # Promotion and deployment are acts without a computation; the others serve the stages.
-    assert groups - {"promote", "deploy"} == stages - {"plots", "report", "defaults", "sbom"}
+    assert groups - {"promote", "deploy"} == stages - {"packing", "plots", "report", "defaults", "sbom"}
 
 
 def test_operators_imported_bring_no_heavy_library() -> None:

@@ -22,7 +22,7 @@ from contender.core.errors import (
 
 VERBS = {
     "validate", "load", "build", "materialise", "assemble", "plan", "trial", "fit", "measure", "decide", "promote",
-    "hold", "reject", "prove", "approve", "push", "release", "predict", "serve", "prune",
+    "hold", "reject", "prove", "inventory", "approve", "push", "release", "predict", "serve", "prune",
 }  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import inspect
 import json
@@ -39,7 +40,11 @@ def in_child(home: Path, work: Callable[[], Any]) -> int:
         work()
 
     child = FORK.Process(target=at_home)
+    # What is freed in the child may wait for threads that are its parent's alone, as sessions of ONNX Runtime do.
+    gc.collect()
+    gc.freeze()
     child.start()
+    gc.unfreeze()
     child.join(120)
     assert child.exitcode is not None, "the child hangs"
     return child.exitcode

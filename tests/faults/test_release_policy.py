@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
@@ -48,7 +49,7 @@ def test_bound_lets_pass_what_is_rated_below_it_and_the_manifest_and_the_card_te
     assert [one["id"] for one in manifest(tiny.home, "2")["vulnerabilities"]["found"]] == ["GHSA-1"]
     (page,) = (tiny.home / "reports" / "tiny").glob("*version-2*.html")
     text = page.read_text(encoding="utf-8")
-    assert "1 known vulnerabilities in 21 packages (1 high)" in text
+    assert re.search(r"1 known vulnerabilities in \d+ packages \(1 high\)", text)
     assert manifest(tiny.home, "2")["inventory"]["sbom_digest"] in text
 
 

@@ -81,7 +81,9 @@ def test_packing_gives_one_input_for_each_kind_and_changes_no_answer(with_catego
     fed = {packing.INPUTS["number"]: numbers}
     if with_category:
         by_name["shop"] = fed[packing.INPUTS["category"]] = texts
-    stored, packed = (onnxruntime.InferenceSession(one) for one in (content, small))
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    stored, packed = (onnxruntime.InferenceSession(one, options) for one in (content, small))
     assert np.array_equal(stored.run(None, by_name)[0], packed.run(None, fed)[0])
 
 

@@ -2,7 +2,7 @@
 
     python -m uvicorn contender.bench.serving_plain:create_app --factory
 
-`CONTENDER_BENCH_PIPELINE` is the pipeline as joblib wrote it, `CONTENDER_BENCH_SIGNATURE` the bundle's signature.
+`BENCH_PIPELINE` is the pipeline as joblib wrote it, `BENCH_SIGNATURE` the bundle's signature.
 """
 
 import json
@@ -18,8 +18,8 @@ from pydantic import BaseModel, create_model
 
 def create_app() -> FastAPI:
     """The app of the pipeline that the environment names."""
-    pipeline = joblib.load(os.environ["CONTENDER_BENCH_PIPELINE"])
-    signature = json.loads(Path(os.environ["CONTENDER_BENCH_SIGNATURE"]).read_text(encoding="utf-8"))
+    pipeline = joblib.load(os.environ["BENCH_PIPELINE"])
+    signature = json.loads(Path(os.environ["BENCH_SIGNATURE"]).read_text(encoding="utf-8"))
     fields: dict[str, Any] = {
         column["name"]: (float | None if column["kind"] == "number" else str, ...) for column in signature["columns"]
     }

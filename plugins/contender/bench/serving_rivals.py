@@ -124,8 +124,8 @@ def plain(made: Made) -> Rival:
         lambda port: [sys.executable, "-m", "uvicorn", "contender.bench.serving_plain:create_app", "--factory",
                       "--host", "127.0.0.1", "--port", str(port)],
         lambda _: "/predict", _instances, lambda answer: list(json.loads(answer)["predictions"]),
-        {"CONTENDER_BENCH_PIPELINE": str(made.folder / "pipeline.joblib"),
-         "CONTENDER_BENCH_SIGNATURE": str(made.bundle / "signature.json")},
+        {"BENCH_PIPELINE": str(made.folder / "pipeline.joblib"),
+         "BENCH_SIGNATURE": str(made.bundle / "signature.json")},
     )  # fmt: skip
 
 

@@ -17,7 +17,7 @@ from contender.core.errors import ReleaseMissing
 from contender.core.interval import Interval
 from contender.core.manifest import Release
 from contender.core.provenance import BUILD_TYPE
-from contender.core.settings import settings
+from contender.core.settings import CHECKOUT, settings
 from contender.release.__main__ import main
 from contender.release.find import held
 from contender.release.verify import verify
@@ -177,7 +177,8 @@ def test_statement_names_what_was_released_and_what_it_was_made_of(home: Path) -
 def test_manifest_names_all_of_a_release(home: Path) -> None:
     said = json.loads((home / "releases" / MODEL / "1" / "release.json").read_bytes())
     assert said["run_parameters"] == {"trials": 1}
-    assert said["inventory"]["components"] == 22
+    pinned = (CHECKOUT / "docker" / "serving" / "requirements.txt").read_text(encoding="utf-8").count("==")
+    assert said["inventory"]["components"] == pinned + 1  # and the model
     assert said["vulnerabilities"]["not_scanned"] == "CONTENDER_OSV is none"
-    assert set(said["bundle"]) == {"model.onnx", "signature.json", "golden.json", "about.json"}
+    assert set(said["bundle"]) == {"model.onnx", "packed.onnx", "signature.json", "golden.json", "about.json"}
     assert said["tables"][0]["time"] == "due_at"

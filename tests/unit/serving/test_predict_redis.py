@@ -58,7 +58,6 @@ def test_ready_redis_refuses_the_account_says_so_without_the_password(bundle: Pa
 def test_app_with_a_malformed_url_does_not_start(bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CONTENDER_BUNDLE", str(bundle))
     monkeypatch.setenv("CONTENDER_PREDICTIONS", "none")
-    monkeypatch.setenv("CONTENDER_PREDICTIONS", "none")
     monkeypatch.setenv("CONTENDER_ONLINE_STORE", "redis://reader:se/cret@redis:6379/0")
     with pytest.raises(OnlineStoreUnreachable, match="malformed") as refused:
         app_from_env()
