@@ -56,7 +56,7 @@ def test_proxy_builds_and_proves_an_image(
     assert memory is not None
     assert 5 < memory < 512
     with (
-        pytest.raises(ImageFailed, match="OnlineStoreUnreachable"),
+        pytest.raises(ImageFailed, match="the online store cannot be read"),
         proxied.run(built.digest, network=network, ready_within_s=4),
     ):
         pass
