@@ -123,7 +123,7 @@ def test_run_online_store_absent_is_not_ready_and_says_why(
 ) -> None:
     before = proofs(client)
     with (
-        pytest.raises(ImageFailed, match=r"(?s)status 503.*OnlineStoreUnreachable"),
+        pytest.raises(ImageFailed, match=r"(?s)status 503.*the online store cannot be read"),
         engine.run(built.tag, ready_within_s=4),
     ):
         pass
@@ -257,7 +257,7 @@ def test_run_online_store_with_a_broken_off_write_refuses_instead_of_reading_tor
             shutil.copy(live.with_name(name), torn.with_name(name))
         writer.execute("ROLLBACK")
     with (
-        pytest.raises(ImageFailed, match=r"(?s)status 503.*OnlineStoreUnreachable"),
+        pytest.raises(ImageFailed, match=r"(?s)status 503.*the online store cannot be read"),
         engine.run(built.tag, volumes=as_readme_says(tmp_path / "torn"), ready_within_s=4),
     ):
         pass
