@@ -13,3 +13,5 @@ SELECT format('CREATE DATABASE %I OWNER %I', :'name', :'name')
 REVOKE ALL ON DATABASE :"name" FROM PUBLIC;
 SQL
 done
+# The databases that come with the server have nothing for these roles.
+psql -q -v ON_ERROR_STOP=1 -c 'REVOKE CONNECT ON DATABASE postgres, template1 FROM PUBLIC'

@@ -112,7 +112,10 @@ def _is_refusal(connection: sqlite3.Connection, error: Exception, array: bytes) 
         return True
     if getattr(error, "sqlite_errorcode", None) != sqlite3.SQLITE_ERROR:
         return False
-    return not connection.execute("SELECT json_valid(CAST(? AS TEXT))", (array,)).fetchone()[0]
+    try:
+        return not connection.execute("SELECT json_valid(CAST(? AS TEXT))", (array,)).fetchone()[0]
+    except sqlite3.Error:
+        return False  # it is the store that fails, and is tried again
 
 
 def _record(row: tuple[object, ...]) -> Record:

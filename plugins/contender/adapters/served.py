@@ -21,8 +21,8 @@ log = logging.getLogger(__name__)
 READY_SECONDS = 60
 # Longer than the router remembers an address (docker/nginx): nobody asks the container before any more.
 TAKEOVER_SECONDS = 4.0
-# For the requests under way when it is told to stop; uvicorn in the image waits 10 s for them.
-STOP_SECONDS = 15
+# uvicorn in the image waits 10 s for the requests under way, and 5 s for what the prediction log has still to ship.
+STOP_SECONDS = 20
 PORT = "8080/tcp"
 JOURNAL = "/journal"
 PURPOSE = "contender.purpose"

@@ -22,7 +22,13 @@ if TYPE_CHECKING:
 
 COLOUR = "#f5cba7"
 # What was set for the served models here is handed on to them.
-HANDED_ON = ("CONTENDER_REDACT", "CONTENDER_STALE", "CONTENDER_LOOKUP_MS", "CONTENDER_JOURNAL_MB")
+HANDED_ON = (
+    "CONTENDER_REDACT",
+    "CONTENDER_STALE",
+    "CONTENDER_LOOKUP_MS",
+    "CONTENDER_JOURNAL_MB",
+    "CONTENDER_JOURNAL_FSYNC",
+)
 
 
 class DeployServe(ModelOperator):

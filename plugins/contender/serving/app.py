@@ -29,6 +29,7 @@ from contender.serving.protocols import REFUSALS, protocol_routes
 from contender.serving.service import DEFAULT, Service
 
 NO_STORE = "none"
+VARIANTS = ("stable", "canary", "shadow")
 METRICS_TYPE = b"text/plain; version=0.0.4"
 
 
@@ -115,11 +116,19 @@ def app_from_env() -> App:
                 got="nothing",
                 next_step=f"set {name}",
             )
-    store = os.environ["CONTENDER_ONLINE_STORE"]
+    store, variant = os.environ["CONTENDER_ONLINE_STORE"], os.environ.get("CONTENDER_VARIANT") or VARIANTS[0]
+    if variant not in VARIANTS:
+        raise BundleBroken(
+            "the server does not know which part it plays",
+            where="CONTENDER_VARIANT",
+            expected=f"one of {', '.join(VARIANTS)}",
+            got=variant,
+            next_step="set CONTENDER_VARIANT to one, or unset it",
+        )
     return create_app(
         Path(os.environ["CONTENDER_BUNDLE"]),
         None if store == NO_STORE else store,
-        variant=os.environ.get("CONTENDER_VARIANT", "stable"),
+        variant=variant,
         log=log_from_env(os.environ),
         redact=redacted_from_env(os.environ),
         lookups=options_from_env(),

@@ -48,6 +48,9 @@ class Work:
     seconds: float = 0.0
 
 
+Waiting = tuple[Work, "asyncio.Future[None]"]
+
+
 class Batcher:
     """Scores what is waiting once in each turn of the loop.
 
@@ -64,7 +67,7 @@ class Batcher:
         max_rows: int = MAX_ROWS,
     ) -> None:
         self._predict, self._keep, self._max_rows = predict, keep, max_rows
-        self._waiting: list[tuple[Work, asyncio.Future[None]]] = []
+        self._waiting: list[Waiting] = []
 
     async def answer(self, work: Work) -> list[Output]:
         """The outputs of one request's rows.
@@ -91,16 +94,26 @@ class Batcher:
         batch, self._waiting = self._waiting[:count], self._waiting[count:]
         if self._waiting:
             loop.call_soon(self._flush, loop)
+        scored = self._scored(batch)
+        fault: Exception | None = None
+        try:
+            if scored:
+                self._keep([work for work, _ in scored])
+        except Exception as error:  # noqa: BLE001  whoever waits for it gets it; full for one is full for all
+            fault = error
+        for _, answered in scored:
+            _settle(answered, fault)
+
+    def _scored(self, batch: list[Waiting]) -> list[Waiting]:
+        """Those that have their outputs now; whoever sent what the model cannot take is told so, and fails alone."""
         try:
             self._score([work for work, _ in batch])
         except Exception as error:  # noqa: BLE001  whoever waits for it gets it
             if len(batch) > 1:
-                self._one_by_one(batch)
-            else:
-                _settle(batch[0][1], error)
-            return
-        for _, answered in batch:
-            _settle(answered)
+                return [one for one in batch if self._scored([one])]
+            _settle(batch[0][1], error)
+            return []
+        return batch
 
     def _score(self, batch: list[Work]) -> None:
         outputs = self._predict(batch[0].rows if len(batch) == 1 else [row for work in batch for row in work.rows])
@@ -108,17 +121,6 @@ class Batcher:
         for work in batch:
             end = begin + len(work.rows)
             work.outputs, work.seconds, begin = outputs[begin:end], now - work.start, end
-        self._keep(batch)
-
-    def _one_by_one(self, batch: list[tuple[Work, asyncio.Future[None]]]) -> None:
-        """So that whoever sent what the model cannot take fails alone; nothing of the others is on record yet."""
-        for work, answered in batch:
-            try:
-                self._score([work])
-            except Exception as error:  # noqa: BLE001  whoever waits for it gets it
-                _settle(answered, error)
-            else:
-                _settle(answered)
 
 
 def _settle(answered: asyncio.Future[None], error: Exception | None = None) -> None:

@@ -38,7 +38,8 @@ class Body:
     def __init__(self, key: str, row: type[msgspec.Struct]) -> None:
         self.key, self.row = key, row
         self._fields = Fields(row)
-        self._names = len(self._fields)
+        # A field that may be left out could make up for another that stands twice: then only a second look tells.
+        self._names = len(self._fields) if all(field.required for field in msgspec.structs.fields(row)) else 0
         rows = Annotated[list[row], Meta(min_length=1, max_length=MAX_ROWS)]  # type: ignore[valid-type]
         envelope = msgspec.defstruct("Envelope", [("rows", rows)], rename={"rows": key}, forbid_unknown_fields=True)
         self._decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(envelope)
@@ -54,7 +55,10 @@ class Body:
             rows: list[Any] = self._decoder.decode(body).rows
         except UNREADABLE as error:
             raise explained(look_again(body), partial(self._refuse, error), error) from error
-        require_unique(body, 1 + len(rows) * self._names)
+        if self._names:
+            require_unique(body, 1 + len(rows) * self._names)
+        else:
+            look_again(body)
         return rows
 
     def _refuse(self, error: Exception, content: Any) -> None:

@@ -70,6 +70,18 @@ class Journal:
         with self._lock:
             return self._path, self._size
 
+    def require_room(self) -> None:
+        """See whether anything more would be taken.
+
+        Raises:
+            PredictionLogFull: The limit is reached.
+        """
+        with self._lock:
+            if self._elsewhere + self._size >= self.limit:
+                self._measure()
+                if self._elsewhere + self._size >= self.limit:
+                    raise self._full(f"{self._elsewhere + self._size} bytes that are not in the store yet")
+
     def held(self) -> int:
         """Bytes of everything in the folder, as of the last look."""
         with self._lock:

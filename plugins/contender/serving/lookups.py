@@ -257,8 +257,8 @@ def options_from_env() -> LookupOptions:
         BundleBroken: One of them cannot be: the process should not start.
     """
     return LookupOptions(
-        timeout_s=lookup_seconds(os.environ.get("CONTENDER_LOOKUP_MS", "100")),
-        stale=stale_policy(os.environ.get("CONTENDER_STALE", "default")),
+        timeout_s=lookup_seconds(os.environ.get("CONTENDER_LOOKUP_MS") or "100"),
+        stale=stale_policy(os.environ.get("CONTENDER_STALE") or "default"),
     )
 
 

@@ -27,6 +27,7 @@ class PredictionLog:
     def __init__(self, journal: Journal, shipper: Shipper) -> None:
         self._shipper = shipper
         self.append = journal.append  # no call in between on the hot path
+        self.require_room = journal.require_room
 
     def begin(self) -> None:
         """Start shipping; what a dead server left comes first."""
@@ -57,10 +58,10 @@ def log_from_env(environ: Mapping[str, str]) -> PredictionLog | None:
         return None
     store = open_predictions(address, STORE_SECONDS)
     folder = Path(_given(environ, "CONTENDER_JOURNAL", "the folder of the journal"))
-    megabytes = environ.get("CONTENDER_JOURNAL_MB", DEFAULT_MB)
+    megabytes = environ.get("CONTENDER_JOURNAL_MB") or DEFAULT_MB
     if not megabytes.isdecimal() or not int(megabytes):
         raise _broken("CONTENDER_JOURNAL_MB", "a whole number of megabytes", megabytes)
-    fsync = environ.get("CONTENDER_JOURNAL_FSYNC", "0")
+    fsync = environ.get("CONTENDER_JOURNAL_FSYNC") or "0"
     if fsync not in {"0", "1"}:
         raise _broken("CONTENDER_JOURNAL_FSYNC", "0 or 1", fsync)
     journal = Journal(folder, limit=int(megabytes) * MB, fsync=fsync == "1")

@@ -9,12 +9,10 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import Any
 
 import msgspec
 
-from contender.core.errors import OnlineStoreUnreachable
 from contender.serving import inference
 from contender.serving.answers import Reply, answer
 from contender.serving.asgi import Call, Handler, Refusal, Routes
@@ -92,8 +90,7 @@ def _when_fit(service: Service, reply: Reply) -> Handler:
     """Where features come with the request, the model alone has to be fit: nobody looks into the online store."""
 
     async def when_fit(_: Call) -> Reply:
-        with suppress(OnlineStoreUnreachable):
-            await service.ready()
+        service.require_fit()
         return reply
 
     return when_fit

@@ -91,7 +91,7 @@ class Service:
     async def ask(self, dialect: Dialect, endpoint: str, body: bytes, headers: Headers) -> Reply:
         """Answer a request by raw features, in the form that it was asked in."""
         start = perf_counter()
-        self._refuse_if_unfit()
+        self.require_fit()
         asked = dialect.read(body, headers)
         work = Work(asked.rows, endpoint, start, asked.client_id or client_id(headers))
         return identified(asked.reply(await self._batcher.answer(work)), work)
@@ -99,7 +99,7 @@ class Service:
     async def predict(self, body: bytes, headers: Headers) -> Reply:
         """Answer `{"requests": [{…}]}`, entities as the model's `request.py` declares them."""
         start = perf_counter()
-        self._refuse_if_unfit()
+        self.require_fit()
         entry, bodies = self.bundle.entry, self._entities
         if entry is None or bodies is None:
             raise RequestInvalid(
@@ -125,19 +125,22 @@ class Service:
 
     def end(self) -> None:
         """After the last request was answered: the prediction log is brought to its store as far as there is time."""
-        if self._lookups is not None:
-            self._lookups.close()
         if self._log is not None:
             self._log.end()
+        if self._lookups is not None:
+            self._lookups.close()
 
     async def ready(self) -> dict[str, Any]:
         """What the app is ready with.
 
         Raises:
             GoldenRequestsFailed: The loaded model is not the trained one.
+            PredictionLogFull: No answer could be put on record.
             OnlineStoreUnreachable: The online store cannot be read.
         """
-        self._refuse_if_unfit()
+        self.require_fit()
+        if self._log is not None:
+            self._log.require_room()
         if self._lookups is not None:
             await self._lookups.check()
         return {
@@ -192,7 +195,12 @@ class Service:
             )
         return self._lookups
 
-    def _refuse_if_unfit(self) -> None:
+    def require_fit(self) -> None:
+        """Whether the loaded model is the trained one.
+
+        Raises:
+            GoldenRequestsFailed: It is not.
+        """
         if self._unfit is not None:
             raise self._unfit
 

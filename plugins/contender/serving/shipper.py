@@ -111,7 +111,7 @@ class Shipper:
             torn=self._counts["torn"],
             failures=dict(self._failures),
             seconds_since_success=time.monotonic() - self._success,
-            state="waiting" if self._attempt else "shipping" if self._thread.is_alive() else "stopped",
+            state="stopped" if not self._thread.is_alive() else "waiting" if self._attempt else "shipping",
         )
 
     def _run(self) -> None:
@@ -119,7 +119,9 @@ class Shipper:
             stopping, before = self._stopping.is_set(), self._counts["shipped"]
             try:
                 self._pass()
-            except (PredictionStoreUnreachable, OSError) as error:
+            except Exception as error:
+                if not isinstance(error, PredictionStoreUnreachable | OSError):
+                    log.exception("the prediction log failed")  # a thread that ended would ship nothing, unseen
                 self._failed(error)
             else:
                 self._succeeded()

@@ -12,6 +12,7 @@ import pytest
 import uvicorn
 
 from contender.serving.app import create_app
+from contender.serving.prediction_log import PredictionLog
 from tests.unit.serving.tiny import write_bundle
 
 Serve = Callable[..., AbstractContextManager[httpx.Client]]
@@ -23,12 +24,16 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @contextmanager
-def serve(bundle_dir: Path, online_store: str | None) -> Iterator[httpx.Client]:
+def serve(bundle_dir: Path, online_store: str | None, log: PredictionLog | None = None) -> Iterator[httpx.Client]:
     """The app on a real uvicorn, as the image runs it, and a client of it."""
     listening = socket.socket()
     listening.bind(("127.0.0.1", 0))
     config = uvicorn.Config(
-        create_app(bundle_dir, online_store), loop="uvloop", http="httptools", log_level="critical", lifespan="on"
+        create_app(bundle_dir, online_store, log=log),
+        loop="uvloop",
+        http="httptools",
+        log_level="critical",
+        lifespan="on",
     )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})

@@ -10,6 +10,7 @@ import pytest
 from contender.core.errors import BundleBroken
 from contender.serving.app import app_from_env
 from contender.serving.asgi import App
+from contender.serving.prediction_log import log_from_env
 from tests.unit.serving.conftest import serve
 
 
@@ -119,3 +120,23 @@ def test_app_from_env_unset_variable_is_named(monkeypatch: pytest.MonkeyPatch, b
     monkeypatch.delenv(name)
     with pytest.raises(BundleBroken, match=name):
         app_from_env()
+
+
+def test_app_from_env_unknown_variant_is_refused(monkeypatch: pytest.MonkeyPatch, bundle: Path) -> None:
+    for name, value in {"BUNDLE": str(bundle), "ONLINE_STORE": "none", "PREDICTIONS": "none"}.items():
+        monkeypatch.setenv(f"CONTENDER_{name}", value)
+    monkeypatch.setenv("CONTENDER_VARIANT", "cannary")
+    with pytest.raises(BundleBroken, match=r"one of stable, canary, shadow; got: cannary"):
+        app_from_env()
+
+
+def test_ready_says_so_where_no_answer_could_be_put_on_record(bundle: Path, tmp_path: Path) -> None:
+    environ = {"CONTENDER_PREDICTIONS": str(tmp_path / "p.db"), "CONTENDER_JOURNAL": str(tmp_path / "journal")}
+    (tmp_path / "journal").mkdir()
+    (tmp_path / "journal" / "refused.jsonl").write_bytes(b"x" * 1_000_000)
+    with serve(bundle, None, log_from_env(environ | {"CONTENDER_JOURNAL_MB": "1"})) as client:
+        ready, ping = client.get("/ready"), client.get("/ping")
+        golden = json.loads((bundle / "golden.json").read_text())["requests"]
+        raw = client.post("/predict/raw", json={"instances": [golden[0]["inputs"]]})
+    assert (ready.status_code, raw.status_code, ping.status_code) == (503, 503, 200)
+    assert {answer.json()["error"]["type"] for answer in (ready, raw)} == {"PredictionLogFull"}

@@ -62,11 +62,15 @@ def test_what_the_model_cannot_take_fails_its_own_request_alone() -> None:
     assert model.kept == [[2], [6]]
 
 
-def test_what_cannot_be_put_on_record_is_not_answered() -> None:
+def test_what_cannot_be_put_on_record_is_not_answered_and_tried_once() -> None:
+    tried: list[int] = []
+
     def full(batch: Sequence[Work]) -> None:
+        tried.append(len(batch))
         raise OSError("full")
 
     assert [type(one) for one in answers(Doubling(), work(1), work(2), keep=full)] == [OSError, OSError]
+    assert tried == [2]
 
 
 def test_a_cancelled_request_harms_nobody() -> None:
