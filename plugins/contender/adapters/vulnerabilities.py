@@ -13,6 +13,7 @@ from typing import Any
 
 import requests
 
+from contender.adapters.source_address import hidden, shown
 from contender.core.inventory import Package
 from contender.core.vulnerabilities import SEVERITIES, Ignored, Policy, Scan, Severity, Vulnerability, severity_of
 
@@ -34,7 +35,8 @@ def scan(packages: Sequence[Package], database: str, policy: Policy, ignored: It
         on: The day that the scan is of.
     """
     questions = [(package, question) for package in packages if (question := _question(package))]
-    asked = {"policy": policy, "database": database, "packages": len(questions)}
+    public = shown(database)  # kept in the manifest and told in messages
+    asked = {"policy": policy, "database": public, "packages": len(questions)}
     if database == OFF:
         return Scan(**asked, not_scanned="CONTENDER_OSV is none")
     reasons = {one.id: one.reason for one in ignored if on < one.until}
@@ -43,13 +45,17 @@ def scan(packages: Sequence[Package], database: str, policy: Policy, ignored: It
             known = _known(session, database, [question for _, question in questions])
             rated = _rated(session, database, {advisory for advisories in known for advisory in advisories})
     except (requests.RequestException, ValueError, KeyError, TypeError) as error:
-        return Scan(**asked, not_scanned=f"{database} did not answer as OSV does: {_short(error)}")
+        return Scan(**asked, not_scanned=f"{public} did not answer as OSV does: {hidden(_short(error), database)}")
     found = [
         Vulnerability(id=advisory, package=package.purl, severity=rated[advisory], ignored=reasons.get(advisory, ""))
         for (package, _), advisories in zip(questions, known, strict=True) for advisory in advisories
     ]  # fmt: skip
     found.sort(key=lambda one: (-SEVERITIES.index(one.severity), one.id, one.package))
-    return Scan(**asked, found=tuple(found))
+    unasked = sum(package.purl.startswith("pkg:deb/") and _question(package) is None for package in packages)
+    unknown = f"{unasked} system packages are of no known release" if unasked else ""
+    return Scan(
+        **asked, found=tuple(found), not_scanned=unknown or ("" if questions else "there is nothing to ask about")
+    )
 
 
 def _question(package: Package) -> dict[str, Any] | None:

@@ -42,7 +42,8 @@ def _files(raw: bytes) -> dict[str, bytes]:
     try:
         with tarfile.open(fileobj=io.BytesIO(raw), mode="r:") as archive:
             for entry in archive:
-                content = archive.extractfile(entry) if entry.isreg() else None
+                # A sparse one unpacks to more than was sent.
+                content = archive.extractfile(entry) if entry.isreg() and not entry.issparse() else None
                 if content is None or entry.name in files:
                     raise _refused("regular files, each of another name", entry.name)
                 files[entry.name] = content.read()

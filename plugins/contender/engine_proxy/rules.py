@@ -103,8 +103,7 @@ def _own_repository(value: str) -> bool:
 
 def _in_registry(value: str, registry: str) -> bool:
     """Whether it is one of our repositories below the address of the one registry, of which there may be none."""
-    address, _, own = value.partition("/contender/")
-    return bool(registry) and address == registry and _own_repository(f"contender/{own}")
+    return bool(registry) and value.startswith(f"{registry}/") and _own_repository(value.removeprefix(f"{registry}/"))
 
 
 def _asks_for_models(value: str) -> bool:
@@ -279,7 +278,10 @@ def container_config(raw: bytes, network: str) -> dict[str, Any]:
         "Labels", "texts under names that begin with contender.", labels,
     )  # fmt: skip
     _require(labels.get(PURPOSE) in PURPOSES, f"Labels.{PURPOSE}", some(sorted(PURPOSES)), labels.get(PURPOSE))
-    return {"Image": said["Image"], "Env": env, "Labels": labels, "HostConfig": _host(said.get("HostConfig"), network)}
+    host = _host(said.get("HostConfig"), network)
+    if host["Mounts"]:  # a proof has no business with what served models were asked
+        _require(labels[PURPOSE] == "served", f"Labels.{PURPOSE}", "served, with a journal", labels[PURPOSE])
+    return {"Image": said["Image"], "Env": env, "Labels": labels, "HostConfig": host}
 
 
 def _host(host: Any, network: str) -> dict[str, Any]:

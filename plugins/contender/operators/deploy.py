@@ -11,7 +11,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from contender.core import naming
 from contender.core.errors import ImageMissing, ReleaseMissing
-from contender.core.manifest import Release
+from contender.core.manifest import MANIFEST, Release
 from contender.core.retention import Policy
 from contender.core.settings import Settings, settings
 from contender.operators.base import ModelOperator
@@ -52,7 +52,15 @@ class DeployServe(ModelOperator):
         if not places.serving_network:
             raise AirflowSkipException("nothing is deployed: CONTENDER_SERVING_NETWORK names no network")
         version = Tracking(self.spec.name).required(naming.CHAMPION).version
-        release = _release(places.releases / self.spec.name / version / "release.json")
+        release = _release(places.releases / self.spec.name / version / MANIFEST)
+        if (release.model, release.version) != (self.spec.name, version):
+            raise ReleaseMissing(
+                "the champion's manifest is another release's",
+                where=str(places.releases / self.spec.name / version / MANIFEST),
+                expected=f"{self.spec.name}/{version}",
+                got=f"{release.model}/{release.version}",
+                next_step="restore the releases from a backup",
+            )
         if release.image is None:
             raise AirflowSkipException(f"version {version} has no image: {release.image_skipped}")
         name = naming.served_name(places.serving_network, self.spec.name)

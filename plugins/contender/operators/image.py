@@ -177,7 +177,8 @@ class ImageInventory(ModelOperator):
     def _scan(self, packages: tuple[Package, ...], context: Context) -> Scan:
         from contender.adapters import vulnerabilities
 
-        places, run = self.settings, context["dag_run"]
+        places, run = settings(), context["dag_run"]
+        # Of the platform, and not of a run's own checkout: whoever writes a model does not say what may be passed over.
         listed = places.vulnerabilities_ignored
         ignored = ignored_in(listed.read_text(encoding="utf-8"), str(listed)) if listed.is_file() else ()
         # The run's own day, as Airflow has it: a list of what is passed over ends by the calendar.

@@ -44,6 +44,9 @@ def manifest(held: Held) -> str:
     signed = {one["name"]: one["digest"]["sha256"] for one in said["subject"]}
     _require_same(f"{MANIFEST} is not the signed one", signed.get(MANIFEST), sha256(held.manifest), held.folder)
     release = held.release
+    if held.named:
+        told = f"{release.model}/{release.version}"
+        _require_same(f"{MANIFEST} is another release's", held.named, told, held.folder)
     evidence = digest_of(release.evidence.facts())
     _require_same("the evidence is not what was decided on", release.verdict.evidence_digest, evidence, held.folder)
     own = statement(release, held.sbom)

@@ -12,6 +12,7 @@ from pathlib import Path
 from contender.adapters.revision import model_code_digest
 from contender.core.errors import ReleaseBroken
 from contender.release.find import Held
+from contender.release.revisions import REVISION
 
 FOLDERS = ("dags", "feature_repo")
 
@@ -41,6 +42,10 @@ def features(held: Held) -> str:
 
 def _checked_out(root: Path, revision: str, to: Path) -> bool:
     """Whether Git has the revision; its folders of code are copied then."""
+    if not REVISION.fullmatch(
+        revision
+    ):  # a manifest may say anything, and Git takes what begins with a dash as an option
+        return False
     asked = subprocess.run(["git", "archive", revision, *FOLDERS], cwd=root, capture_output=True, check=False)
     if asked.returncode != 0:
         return False

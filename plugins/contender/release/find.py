@@ -24,6 +24,7 @@ class Held:
         folder: Where.
         places: The platform's places, where everything else of it is looked for.
         manifest, sbom, envelope: The bytes of its files; empty where one is absent.
+        named: `model/version` that was asked for; empty where its path was.
     """
 
     folder: Path
@@ -31,6 +32,7 @@ class Held:
     manifest: bytes
     sbom: bytes
     envelope: bytes
+    named: str = ""
 
     @property
     def release(self) -> Release:
@@ -70,7 +72,8 @@ def held(asked: str, places: Settings) -> Held:
             expected="model/version, a model with a champion, or the path of a release's folder",
             got=asked, next_step=f"say RELEASE=<one of these>: {', '.join(there) or 'there is none yet'}",
         )  # fmt: skip
-    return Held(folder, places, *(file.read_bytes() if file.is_file() else b"" for file in files))
+    named = f"{folder.parent.name}/{folder.name}" if folder.parent.parent == places.releases else ""
+    return Held(folder, places, *(file.read_bytes() if file.is_file() else b"" for file in files), named)
 
 
 def _folder(asked: str, places: Settings) -> Path:

@@ -44,9 +44,12 @@ def other_libraries(root: Path, revision: str, digest: str) -> str:
         revision: The release's, whose lock Git may have.
         digest: SHA-256 of the release's lock.
     """
-    shown = subprocess.run(
-        ["git", "show", f"{revision.removesuffix(DIRTY)}:{LOCK}"], cwd=root, capture_output=True, check=False
-    )
+    commit = revision.removesuffix(DIRTY)
+    if not REVISION.fullmatch(
+        commit
+    ):  # a manifest may say anything, and Git takes what begins with a dash as an option
+        return f"{commit!r} is no revision, so the libraries that differ cannot be named"
+    shown = subprocess.run(["git", "show", f"{commit}:{LOCK}"], cwd=root, capture_output=True, check=False)
     if shown.returncode != 0 or hashlib.sha256(shown.stdout).hexdigest() != digest:
         return "Git here does not have that lock, so the libraries that differ cannot be named"
     then, now = _pinned(shown.stdout.decode()), _pinned((root / LOCK).read_text(encoding="utf-8"))

@@ -368,3 +368,14 @@ def test_require_own_tag_refuses_to_move_another_s() -> None:
         rules.require_own_tag({"Id": DIGEST, "Config": {"Labels": labels}})
     with pytest.raises(EngineCallRefused, match="contender/own:1"):
         rules.require_own_tag({"Id": DIGEST, "Config": {"Labels": None}, "RepoTags": ["contender/own:1"]})
+
+
+def test_a_proof_gets_no_journal() -> None:
+    body = changed("Labels", to={"contender.purpose": "proof", "contender.model": "flight_delay"})
+    with pytest.raises(EngineCallRefused, match=r"served, with a journal"):
+        rules.container_config(body, NETWORK)
+
+
+def test_a_registry_may_have_a_namespace_of_our_name() -> None:
+    assert rules._in_registry("reg:5000/contender/contender/toy", "reg:5000/contender")
+    assert not rules._in_registry("reg:5000/other/contender/toy", "reg:5000/contender")

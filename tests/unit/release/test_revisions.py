@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from contender.release import code
 from contender.release.revisions import other_code, other_libraries
 
 THEN = "numpy==1.0 \\\n    --hash=sha256:aa\nmlflow[extras]==3.0\nold==1\n"
@@ -63,3 +64,11 @@ def test_other_libraries_are_named_with_both_versions(root: Path, then: str) -> 
 def test_other_libraries_of_a_lock_that_git_lacks_are_not_guessed(root: Path, then: str) -> None:
     assert "cannot be named" in other_libraries(root, then, "0" * 64)
     assert "cannot be named" in other_libraries(root, "unknown", "0" * 64)
+
+
+def test_a_revision_that_is_an_option_of_git_is_none(root: Path, tmp_path: Path) -> None:
+    victim = tmp_path / "victim"
+    victim.write_text("kept")
+    assert "is no revision" in other_libraries(root, f"--output={victim}", "a" * 64)
+    assert not code._checked_out(root, f"--output={victim}", tmp_path)
+    assert victim.read_text() == "kept"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -76,7 +77,7 @@ def test_release_that_nobody_touched_holds_in_every_part(home: Path, capsys: pyt
     assert list(said) == PARTS
     assert said.pop("image") == "skipped: it was released without an image: no engine"
     assert all(text.startswith("holds: ") for text in said.values())
-    assert lines[-1] == "All of it holds"
+    assert lines[-1] == "All that could be checked holds; skipped: image"
 
 
 @pytest.mark.parametrize("asked", [MODEL, "{home}/releases/tiny/1", "{home}/releases/tiny/1/release.json"])
@@ -182,3 +183,12 @@ def test_manifest_names_all_of_a_release(home: Path) -> None:
     assert said["vulnerabilities"]["not_scanned"] == "CONTENDER_OSV is none"
     assert set(said["bundle"]) == {"model.onnx", "packed.onnx", "signature.json", "golden.json", "about.json"}
     assert said["tables"][0]["time"] == "due_at"
+
+
+def test_release_in_another_one_s_place_is_not_that_one(home: Path) -> None:
+    one, other = (home / "releases" / MODEL / version for version in ("1", "9"))
+    shutil.copytree(one, other)
+    try:
+        assert "manifest" in broken(f"{MODEL}/9")
+    finally:
+        shutil.rmtree(other)
