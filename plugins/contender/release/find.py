@@ -73,7 +73,8 @@ def held(asked: str, places: Settings) -> Held:
             got=asked, next_step=f"say RELEASE=<one of these>: {', '.join(there) or 'there is none yet'}",
         )  # fmt: skip
     named = f"{folder.parent.name}/{folder.name}" if folder.parent.parent == places.releases else ""
-    return Held(folder, places, *(file.read_bytes() if file.is_file() else b"" for file in files), named)
+    manifest, sbom, envelope = (file.read_bytes() if file.is_file() else b"" for file in files)
+    return Held(folder, places, manifest, sbom, envelope, named)
 
 
 def _folder(asked: str, places: Settings) -> Path:
