@@ -123,8 +123,11 @@ PYTEST = $(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist 
 test: install ## Run the tests that need no services (under 10 minutes)
 	@$(PYTEST) -m "not slow" tests
 
-test-slow: install ## Run the other tests: live platform, browser, Docker engine
-	@$(PYTEST) -m slow tests
+test-slow: install ## Run the other tests but the longest: live platform, browser, Docker engine
+	@$(PYTEST) -m "slow and not long" tests
+
+test-long: install ## Run those that .ci/run leaves out: late labels, many models, DAGs from Git, a backfill, each template's demo
+	@$(PYTEST) -m long tests
 
 test-extras: extras ## Run the tests of models by LightGBM and XGBoost, which it installs
 	@$(BIN)/python -m pytest tests/unit/test_extras.py
@@ -152,5 +155,5 @@ lock: install ## Resolve requirements.in and requirements-dev.in anew into the l
 	@cp requirements-dev.txt requirements.txt && $(RESOLVE) requirements.in -o requirements.txt
 	@$(RESOLVE) requirements-extras.in -o requirements-extras.txt
 
-.PHONY: help install extras demo stop up down logs serve new-model remove-model prune upgrade-check test-model test test-slow test-extras test-all check format bench airflow verify verify-decisions reproduce signing-key lock
+.PHONY: help install extras demo stop up down logs serve new-model remove-model prune upgrade-check test-model test test-slow test-long test-extras test-all check format bench airflow verify verify-decisions reproduce signing-key lock
 .PHONY: python

@@ -16,7 +16,7 @@ from contender.embedded.lifecycle import Platform
 from tests.docs.pages import example
 from tests.integration.live import wait_until
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.long, pytest.mark.slow, pytest.mark.timeout(1800)]
 
 MODEL = "origin_departures"
 DAG = f"{MODEL}_train"

@@ -21,7 +21,7 @@ from tests.docs.pages import example
 from tests.integration.flights import DAG, ENDED, RUN_SECONDS, answered, asked, instance
 from tests.integration.live import NO_ENGINE, live, wait_until
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.long, pytest.mark.slow, pytest.mark.timeout(900)]
 
 CODE = ("dags", "feature_repo", "expectations")
 SEEN_SECONDS = 60

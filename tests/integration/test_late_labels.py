@@ -34,6 +34,7 @@ def as_of(rows: pd.DataFrame, day: str) -> pd.DataFrame:
     return there.assign(left=there["left"].where(there["signed_up"] + DELAY <= day))
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_model_with_late_labels_holds_out_rows_that_have_them(root: Path, tmp_path: Path) -> None:  # noqa: F811
     rows, data = customers(), tmp_path / "mine.csv"

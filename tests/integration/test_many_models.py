@@ -31,7 +31,7 @@ with DAG("{HEAVY}", start_date=datetime(2013, 1, 1, tzinfo=UTC), schedule=None) 
         PythonOperator(task_id=f"task_{{number}}", python_callable=lambda: time.sleep(3600))
 '''
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.long, pytest.mark.slow, pytest.mark.timeout(900)]
 
 
 @pytest.fixture(scope="module")

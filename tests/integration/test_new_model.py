@@ -142,6 +142,7 @@ def made(newcomer: Newcomer) -> dict[str, str]:
     return said
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", MODELS)
 def test_model_of_each_template_trains_at_once_to_a_recorded_verdict(
     newcomer: Newcomer, made: dict[str, str], name: str
@@ -153,6 +154,7 @@ def test_model_of_each_template_trains_at_once_to_a_recorded_verdict(
     require_trained(newcomer, name, shown)
 
 
+@pytest.mark.long
 def test_model_of_each_template_passes_its_tests(newcomer: Newcomer, made: dict[str, str]) -> None:
     said = newcomer.make("test-model", "MODEL=my_*")  # of all in one process: it imports for longer than it tests
     assert f"{4 * len(made)} passed" in said
