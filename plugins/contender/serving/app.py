@@ -21,11 +21,11 @@ from pathlib import Path
 
 from contender.core.errors import BundleBroken
 from contender.serving.answers import Reply, answer
-from contender.serving.asgi import App, Call, Handler, Routes
-from contender.serving.dialects import Dialect, Instances
+from contender.serving.asgi import App, Call, Routes
+from contender.serving.dialects import Instances
 from contender.serving.lookups import LookupOptions, options_from_env
 from contender.serving.prediction_log import PredictionLog, log_from_env, redacted_from_env
-from contender.serving.protocols import REFUSALS, protocol_routes
+from contender.serving.protocols import REFUSALS, asked, protocol_routes
 from contender.serving.service import DEFAULT, Service
 
 NO_STORE = "none"
@@ -80,20 +80,13 @@ def routes(service: Service) -> Routes:
 
     return {
         "/predict": {"POST": predict},
-        "/predict/raw": {"POST": _asked(service, Instances(service.bundle), "/predict/raw")},
+        "/predict/raw": {"POST": asked(service, Instances(service.bundle), "/predict/raw")},
         "/health": {"GET": health},
         "/ready": {"GET": ready},
         "/metrics": {"GET": metrics},
         "/about": {"GET": about},
         "/": {"GET": about},
     }
-
-
-def _asked(service: Service, dialect: Dialect, endpoint: str) -> Handler:
-    async def asked(call: Call) -> Reply:
-        return await service.ask(dialect, endpoint, await call.body(), call.headers)
-
-    return asked
 
 
 def app_from_env() -> App:

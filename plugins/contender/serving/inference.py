@@ -200,12 +200,6 @@ def _parted(body: bytes, headers: Headers) -> tuple[bytes, bytes]:
     return body[: int(said)], body[int(said) :]
 
 
-def _uneven(counts: dict[str, int], rows: int) -> Iterator[Problem]:
-    for name, count in counts.items():
-        if count < rows:
-            yield problem(name, "is of fewer rows", count, f"{rows} rows, as the others")
-
-
 def _raws(tensors: list[Tensor], data: bytes) -> list[bytes | None]:
     """Each tensor's share of the binary data, in their order."""
     found: list[bytes | None] = []

@@ -33,7 +33,7 @@ HTML = b"text/html; charset=utf-8"
 def protocol_routes(service: Service) -> Routes:
     """What is answered, by path and method."""
     described = document(service.bundle)
-    invocations = _asked(service, Invocations(service.bundle), "/invocations")
+    invocations = asked(service, Invocations(service.bundle), "/invocations")
     return {
         "/invocations": {"POST": invocations},
         "/ping": {"GET": _when_fit(service, Reply(b"\n"))},
@@ -55,16 +55,18 @@ def _inference_routes(service: Service) -> Routes:
         routes |= {
             path: {"GET": _json(dialect.metadata())},
             f"{path}/ready": {"GET": _when_fit(service, answer({"name": dialect.name, "ready": True}))},
-            f"{path}/infer": {"POST": _asked(service, dialect, f"{path}/infer")},
+            f"{path}/infer": {"POST": asked(service, dialect, f"{path}/infer")},
         }
     return routes
 
 
-def _asked(service: Service, dialect: Dialect, endpoint: str) -> Handler:
-    async def asked(call: Call) -> Reply:
+def asked(service: Service, dialect: Dialect, endpoint: str) -> Handler:
+    """Answers what is asked in a dialect."""
+
+    async def answered(call: Call) -> Reply:
         return await service.ask(dialect, endpoint, await call.body(), call.headers)
 
-    return asked
+    return answered
 
 
 def _always(reply: Reply) -> Handler:
