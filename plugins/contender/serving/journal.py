@@ -66,7 +66,7 @@ class Journal:
                 raise self._full(error) from error
 
     def live(self) -> tuple[Path, int]:
-        """The segment that is being written, and how many bytes of it are whole lines."""
+        """The segment that is being written, or the folder where none is, and how many bytes of it are whole lines."""
         with self._lock:
             return self._path, self._size
 
@@ -88,9 +88,13 @@ class Journal:
             return self._elsewhere + self._size
 
     def measure(self) -> None:
-        """Look at the folder anew, after something was removed from it."""
+        """Look at the folder anew, after something was removed from it; who appends does not wait for the look."""
         with self._lock:
-            self._measure()
+            path = self._path
+        elsewhere = segments.size(self.folder, but=path)
+        with self._lock:
+            if path == self._path:  # otherwise the next segment was begun, with a later look
+                self._elsewhere = elsewhere
 
     def close(self, shipped: int = 0) -> None:
         """Give the segment up, and remove it if all of it is in the store; the journal takes nothing any more.
@@ -130,6 +134,7 @@ class Journal:
             os.close(self._descriptor)
             self._descriptor = -1
             self._elsewhere, self._size = self._elsewhere + self._size, 0
+            self._path = self.folder  # none is being written
 
     def _next(self) -> None:
         path, descriptor = segments.create(self.folder)
@@ -141,7 +146,7 @@ class Journal:
         self._measure()
 
     def _measure(self) -> None:
-        self._elsewhere = segments.size(self.folder) - self._size
+        self._elsewhere = segments.size(self.folder, but=self._path)
 
     def _full(self, got: object) -> PredictionLogFull:
         return PredictionLogFull(

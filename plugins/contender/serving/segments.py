@@ -7,6 +7,7 @@ lock of a segment may ship it and remove it. The folder is on a local disk: a ne
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import time
@@ -34,15 +35,35 @@ def segments(folder: Path) -> list[Path]:
     return sorted(path for path in folder.glob(f"*{SUFFIX}") if path.name != ASIDE)
 
 
-def size(folder: Path) -> int:
-    """Bytes of everything in the folder: the segments, and what was set aside."""
+def size(folder: Path, but: Path) -> int:
+    """Bytes of everything in the folder but one segment: the others, and what was set aside."""
     total = 0
-    for entry in os.scandir(folder):
-        try:
-            total += entry.stat().st_size
-        except FileNotFoundError:  # shipped in this moment
-            continue
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            try:
+                total += 0 if entry.name == but.name else entry.stat().st_size
+            except FileNotFoundError:  # shipped in this moment
+                continue
     return total
+
+
+def set_aside(folder: Path, line: bytes) -> Path:
+    """Append a line to what was set aside, all or nothing of it, whoever else does; the file that has it.
+
+    Raises:
+        OSError: The disk does not take it; the file is as it was.
+    """
+    path = folder / ASIDE
+    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)  # nobody's line is to be cut off with the half of this one
+        before = os.fstat(descriptor).st_size
+        if os.write(descriptor, line) != len(line):
+            os.ftruncate(descriptor, before)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+    finally:
+        os.close(descriptor)
+    return path
 
 
 @contextmanager

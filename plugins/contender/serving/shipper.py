@@ -7,13 +7,14 @@ away it waits, and the journal is the spill.
 
 from __future__ import annotations
 
-import errno
 import logging
 import os
 import random
 import threading
 import time
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,9 +41,9 @@ class Figures:
         shipped: Records that were handed to the store; `repeated` of them it had already.
         refused: Records that the store takes in no case, and set aside.
         torn: Halves of lines at the end of a dead process's segment, never acknowledged, and set aside.
-        failures: Attempts that failed, by the class of the error.
+        failures: Attempts that failed, of the store or of one segment, by the class of the error.
         seconds_since_success: Since the store last took something, or there was nothing to take.
-        state: `shipping`, `waiting` (the last attempt failed) or `stopped`.
+        state: `shipping`, `waiting` (the last attempt failed, if only with one segment) or `stopped`.
     """
 
     pending_bytes: int
@@ -70,7 +71,8 @@ class Shipper:
     ) -> None:
         self._journal, self._predictions = journal, predictions
         self._batch, self._idle_seconds = batch, idle_seconds
-        self._stored: dict[Path, int] = {}  # bytes of each segment that are in the store
+        self._stored: dict[Path, int] = {}  # bytes of each segment that are in the store, or set aside
+        self._unreadable: set[Path] = set()
         self._aside_bytes = 0
         self._counts: Counter[str] = Counter()
         self._failures: Counter[str] = Counter()
@@ -98,7 +100,7 @@ class Shipper:
         path, size = self._journal.live()
         stored = self._stored.get(path, 0)
         self._journal.close(stored)
-        return stored == size and not self._attempt
+        return stored == size and not self._attempt and not self._unreadable
 
     def figures(self) -> Figures:
         """The counts until now."""
@@ -111,8 +113,13 @@ class Shipper:
             torn=self._counts["torn"],
             failures=dict(self._failures),
             seconds_since_success=time.monotonic() - self._success,
-            state="stopped" if not self._thread.is_alive() else "waiting" if self._attempt else "shipping",
+            state=self._state(),
         )
+
+    def _state(self) -> str:
+        if not self._thread.is_alive():
+            return "stopped"
+        return "waiting" if self._attempt or self._unreadable else "shipping"
 
     def _run(self) -> None:
         while True:
@@ -161,16 +168,39 @@ class Shipper:
 
     def _pass(self) -> None:
         """Everything that is there, once; the dead first, since their segments are whole."""
-        for path in segments.segments(self._journal.folder):
-            with segments.adopted(path) as descriptor:
-                if descriptor is not None:
-                    self._ship_all(path, descriptor)
+        live, _ = self._journal.live()
+        found = segments.segments(self._journal.folder)
+        self._forget_all_but({live, *found})
+        for path in found:
+            if path != live:
+                with self._apart(path), segments.adopted(path) as descriptor:
+                    if descriptor is not None:
+                        self._ship_all(path, descriptor)
             if time.monotonic() >= self._deadline:
                 return
         path, size = self._journal.live()
         if self._stored.get(path, 0) < size:
-            self._ship_live(path, size)
+            with self._apart(path):
+                self._ship_live(path, size)
         self._measure()
+
+    def _forget_all_but(self, there: set[Path]) -> None:
+        """Segments that another process shipped, or somebody took away, are no concern any more."""
+        self._stored = {path: stored for path, stored in self._stored.items() if path in there}
+        self._unreadable &= there
+
+    @contextmanager
+    def _apart(self, path: Path) -> Iterator[None]:
+        """What cannot be done with one segment holds no other up; it stays where it is, and its turn comes again."""
+        try:
+            yield
+        except OSError as error:
+            self._failures[type(error).__name__] += 1
+            if path not in self._unreadable:
+                log.warning("segment %s cannot be shipped, stays, and is tried again: %s", path.name, error)
+            self._unreadable.add(path)
+        else:
+            self._unreadable.discard(path)
 
     def _ship_all(self, path: Path, descriptor: int) -> None:
         """Ship a segment that nobody writes any more, and remove it."""
@@ -183,6 +213,7 @@ class Shipper:
             torn = os.pread(descriptor, end - stored, stored)
             self._set_aside(path, torn, "torn: its writer ended before it was acknowledged")
             self._counts["torn"] += 1
+            self._done(path, torn)
         path.unlink()
         self._stored.pop(path, None)
         self._measure()
@@ -204,11 +235,13 @@ class Shipper:
             if not lines:
                 return
             self._store(path, lines)
-            self._stored[path] = stored + len(lines)
             self._success = time.monotonic()
 
     def _store(self, path: Path, lines: bytes) -> None:
-        """Hand a batch over; of one that is refused, each half, until the record at fault stands alone."""
+        """Hand a batch over; of one that is refused, each half, until the record at fault stands alone.
+
+        What is done with is noted part by part: if the store goes away in the middle, the next attempt begins there.
+        """
         count = lines.count(b"\n")
         try:
             new = self._predictions.write(lines)
@@ -216,6 +249,7 @@ class Shipper:
             if count == 1:
                 self._set_aside(path, lines, error.got)
                 self._counts["refused"] += 1
+                self._done(path, lines)
                 return
             each = lines.split(b"\n")
             self._store(path, b"\n".join([*each[: count // 2], b""]))
@@ -223,18 +257,15 @@ class Shipper:
         else:
             self._counts["shipped"] += count
             self._counts["repeated"] += count - new
+            self._done(path, lines)
+
+    def _done(self, path: Path, lines: bytes) -> None:
+        self._stored[path] = self._stored.get(path, 0) + len(lines)
 
     def _set_aside(self, path: Path, line: bytes, reason: str) -> None:
         """Keep what cannot be shipped, beside the journal, and say so; its content stays out of the log."""
         entry = {"reason": reason, "segment": path.name, "line": line.rstrip(b"\n").decode(errors="backslashreplace")}
-        data = msgspec.json.encode(entry) + b"\n"
-        aside = self._journal.folder / segments.ASIDE
-        descriptor = os.open(aside, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
-        try:
-            if os.write(descriptor, data) != len(data):
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(aside))
-        finally:
-            os.close(descriptor)
+        aside = segments.set_aside(self._journal.folder, msgspec.json.encode(entry) + b"\n")
         log.warning("set aside in %s: %d bytes of %s (%s)", aside, len(line), path.name, reason.partition(":")[0])
 
     def _measure(self) -> None:

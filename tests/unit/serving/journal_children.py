@@ -12,6 +12,7 @@ from typing import Any
 
 from contender.adapters.predictions import open_predictions
 from contender.core.errors import PredictionLogFull
+from contender.serving import segments
 from contender.serving.journal import Journal
 from contender.serving.shipper import Shipper
 from tests.predictions import IDS, line
@@ -51,4 +52,19 @@ def on_a_disk_that_fills(told: Connection, folder: Path, fsync: bool) -> None:
             told.send_bytes(error.got.encode())
     resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
     journal.append(b"fourth\n")
+    told.close()
+
+
+def set_aside_on_a_disk_that_fills(told: Connection, folder: Path) -> None:
+    """Set lines aside where the file may have so many bytes; what became of each that it could not take."""
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    segments.set_aside(folder, b"first\n")
+    for size in (10, 6):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
+        try:
+            segments.set_aside(folder, b"second, long.\n")
+        except OSError as error:
+            told.send_bytes((error.strerror or "").encode())
+    resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    segments.set_aside(folder, b"third\n")
     told.close()

@@ -10,7 +10,12 @@ import pytest
 from contender.core.errors import PredictionLogFull
 from contender.serving import segments
 from contender.serving.journal import Journal
-from tests.unit.serving.journal_children import CONTEXT, on_a_disk_that_fills, started
+from tests.unit.serving.journal_children import (
+    CONTEXT,
+    on_a_disk_that_fills,
+    set_aside_on_a_disk_that_fills,
+    started,
+)
 
 
 def contents(folder: Path) -> list[bytes]:
@@ -68,6 +73,26 @@ def test_limit_counts_what_others_and_what_was_set_aside_take(tmp_path: Path) ->
     journal.close(-1)
 
 
+def test_look_at_the_folder_keeps_nobody_waiting_and_counts_past_a_change_of_segment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = Journal(tmp_path, limit=1000, segment=30)
+    journal.append(b"0123456789\n")
+    scan = segments.size
+
+    def scan_while_one_appends(folder: Path, but: Path) -> int:
+        found = scan(folder, but)
+        monkeypatch.setattr(segments, "size", scan)
+        assert not journal._lock.locked()
+        journal.append(b"0123456789" * 4 + b"\n")  # it goes into the next segment
+        return found
+
+    monkeypatch.setattr(segments, "size", scan_while_one_appends)
+    journal.measure()
+    assert journal.held() == 11 + 41
+    journal.close(-1)
+
+
 def test_folder_that_cannot_be_written_stops_the_start(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(PredictionLogFull, match=r"NotADirectory|Not a directory"):
@@ -113,16 +138,28 @@ def test_whole_lines_are_cut_at_a_line_and_grow_for_a_long_one(tmp_path: Path) -
     os.close(descriptor)
 
 
-@pytest.mark.parametrize("fsync", [False, True], ids=["written", "synced"])
-def test_disk_that_takes_half_a_line_leaves_none_of_it(tmp_path: Path, fsync: bool) -> None:
+def said_by(run: Callable[..., None], messages: int, *arguments: object) -> list[str]:
+    """What a process has to say that runs to its end."""
     heard, told = CONTEXT.Pipe(duplex=False)
-    process = started(on_a_disk_that_fills, told, tmp_path, fsync)
+    process = started(run, told, *arguments)
     told.close()
-    said = [heard.recv_bytes().decode() for _ in range(3)]
+    said = [heard.recv_bytes().decode() for _ in range(messages)]
     process.join()
     assert process.exitcode == 0
     process.close()
     heard.close()
+    return said
+
+
+def test_disk_that_takes_half_of_what_is_set_aside_leaves_none_of_it(tmp_path: Path) -> None:
+    said = said_by(set_aside_on_a_disk_that_fills, 2, tmp_path)
+    assert said == [os.strerror(errno.ENOSPC), os.strerror(errno.EFBIG)]
+    assert (tmp_path / segments.ASIDE).read_bytes() == b"first\nthird\n"
+
+
+@pytest.mark.parametrize("fsync", [False, True], ids=["written", "synced"])
+def test_disk_that_takes_half_a_line_leaves_none_of_it(tmp_path: Path, fsync: bool) -> None:
+    said = said_by(on_a_disk_that_fills, 3, tmp_path, fsync)
     assert said[:2] == ["a disk that took 4 of 14 bytes"] * 2
     assert "File too large" in said[2]
     assert contents(tmp_path) == [b"first\nfourth\n"]
@@ -137,7 +174,9 @@ def test_full_disk_refuses_and_takes_again_when_it_has_room(tmp_path: Path) -> N
     os.dup2(full, journal._descriptor)
     with pytest.raises(PredictionLogFull, match=os.strerror(errno.ENOSPC)):
         journal.append(b"second\n")
-    assert journal._descriptor == -1  # what cannot be cut to size is given up
+    assert journal.live() == (tmp_path, 0)  # what cannot be cut to size is given up
+    journal.measure()
+    assert journal.held() == len(b"first\n")
     os.close(full)
     journal.append(b"third\n")
     os.close(mine)

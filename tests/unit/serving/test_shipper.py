@@ -8,12 +8,14 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import psycopg
 import pytest
 
-from contender.adapters.predictions import TABLE, open_predictions
+from contender.adapters.predictions import TABLE, Predictions, Record, open_predictions, unreachable
 from contender.core.errors import PredictionLogFull
 from contender.serving import segments
 from contender.serving.journal import Journal
@@ -30,10 +32,34 @@ def eventually(holds: Callable[[], bool]) -> None:
     raise AssertionError("it never came about")
 
 
+@dataclass
+class Leaving:
+    """A store that is away at one of its calls, and goes on with the next."""
+
+    store: Predictions
+    leaves_at: int
+    calls: int = 0
+
+    def write(self, lines: bytes) -> int:
+        self.calls += 1
+        if self.calls == self.leaves_at:
+            raise unreachable("written", "the store", 0.5, "nobody")
+        return self.store.write(lines)
+
+    def read(self, model: str, since: datetime, until: datetime) -> Iterator[Record]:
+        return self.store.read(model, since, until)
+
+    def close(self) -> None:
+        self.store.close()
+
+
 @contextmanager
-def shipping(folder: Path, address: str, limit: int = 10_000_000) -> Iterator[tuple[Journal, Shipper]]:
+def shipping(
+    folder: Path, address: str, limit: int = 10_000_000, leaves_at: int = 0
+) -> Iterator[tuple[Journal, Shipper]]:
     journal = Journal(folder, limit=limit, segment=2000)
-    shipper = Shipper(journal, open_predictions(address, 0.5), batch=3000, idle_seconds=0.01)
+    store = Leaving(open_predictions(address, 0.5), leaves_at)
+    shipper = Shipper(journal, store, batch=3000, idle_seconds=0.01)
     shipper.start()
     yield journal, shipper
     shipper.stop(30)
@@ -128,6 +154,58 @@ def test_poison_is_set_aside_with_its_reason_and_the_rest_is_stored(
         record.getMessage() for record in caplog.records if record.name.endswith("shipper")
     )
     assert files(tmp_path / "journal") == [segments.ASIDE]
+
+
+@pytest.mark.parametrize("leaves_at", range(1, 8))
+def test_record_is_set_aside_once_though_the_store_goes_away_in_the_middle(tmp_path: Path, leaves_at: int) -> None:
+    journal, database, good = tmp_path / "journal", str(tmp_path / "db"), [line() for _ in range(4)]
+    # Of a dead writer, with a half line at its end: the batch and its halves are seven calls.
+    leftover(journal, b"".join([b"no json\n", good[0], good[1], b"not that\n", good[2], good[3], line()[:40]]))
+    with shipping(journal, database, leaves_at=leaves_at) as (_, shipper):
+        eventually(lambda: shipper.figures().torn == 1)
+    figures = shipper.figures()
+    assert (figures.shipped, figures.repeated, figures.refused) == (4, 0, 2)
+    assert figures.failures == {"PredictionStoreUnreachable": 1}
+    entries = [json.loads(one)["line"] for one in (journal / segments.ASIDE).read_text().splitlines()]
+    assert entries[:2] == ["no json", "not that"]
+    assert len(entries) == 3
+    assert stored(database) == ids(b"".join(good))
+    assert files(journal) == [segments.ASIDE]
+
+
+def test_segment_that_cannot_be_read_holds_up_no_other_and_has_its_turn_when_it_can(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder, database = tmp_path / "journal", str(tmp_path / "db")
+    old, kept, new = line(), line(), line()
+    broken = folder / f"{1:019d}-00000000{segments.SUFFIX}"  # the oldest
+    broken.mkdir(parents=True)  # reading it fails, whoever tries
+    leftover(folder, old)
+    with caplog.at_level(logging.WARNING), shipping(folder, database) as (journal, shipper):
+        journal.append(new)
+        eventually(lambda: shipper.figures().shipped == 2)
+        eventually(lambda: shipper.figures().failures.get("IsADirectoryError", 0) > 2)
+        assert shipper.figures().state == "waiting"
+        broken.rmdir()
+        broken.write_bytes(kept)
+        eventually(lambda: shipper.figures().shipped == 3)
+        eventually(lambda: shipper.figures().state == "shipping")
+        broken.mkdir()
+        eventually(lambda: shipper.figures().state == "waiting")
+        assert not shipper.stop(30)  # it is left for the next process
+    assert stored(database) == sorted(ids(old + kept + new))
+    said = [record.getMessage() for record in caplog.records if broken.name in record.getMessage()]
+    assert len(said) == 2  # once for each time that it began, not at each attempt
+
+
+def test_segments_that_others_removed_are_forgotten(tmp_path: Path) -> None:
+    with shipping(tmp_path / "journal", str(tmp_path / "db")) as (journal, shipper):
+        journal.append(one := line())
+        path, _ = journal.live()
+        eventually(lambda: shipper._stored.get(path) == len(one))
+        path.unlink()
+        journal.append(line(rows=200))  # into the next segment
+        eventually(lambda: path not in shipper._stored)
 
 
 def test_store_that_is_away_fills_the_journal_and_loses_nothing_when_it_is_back(
