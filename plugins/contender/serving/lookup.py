@@ -51,11 +51,13 @@ class Looked:
         row: The model's inputs.
         unknown: Which features are null, by reason; by the policy `serve` stale ones have their stale values.
         ages: By view, how many seconds before the prediction time its row is of; only rows whose values are used.
+        refused: By the policy `reject`, the stale rows for which there is to be no answer, in words.
     """
 
     row: list[Value]
     unknown: dict[Reason, list[str]] = field(default_factory=lambda: {"missing": [], "stale": [], "later": []})
     ages: list[tuple[str, float]] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,14 +90,6 @@ class Lookup:
             for name, view in signature.views.items()
         )
 
-    def check(self) -> None:
-        """Read from every view; a model without views needs no store.
-
-        Raises:
-            OnlineStoreUnreachable: The store cannot be read, or lacks a view.
-        """
-        self._store.read_many(requests(self.probe()))
-
     def probe(self) -> Asked:
         """An entity of every view that no store has."""
         empty = {view.name: dict.fromkeys(view.join_keys, "") for view in self._views}
@@ -106,7 +100,6 @@ class Lookup:
 
         Raises:
             OnlineStoreUnreachable: The online store cannot be read.
-            StaleFeatures: A row is stale, and the policy is `reject`.
         """
         asked = self.entities(questions)
         found = self._store.read_many(requests(asked)) if asked else []
@@ -130,24 +123,10 @@ class Lookup:
         return asked
 
     def fill(self, questions: Sequence[Question], found: Mapping[Entity, Row | None]) -> list[Looked]:
-        """The model's inputs for each request, from rows of at least its entities.
+        """The model's inputs for each request, from rows of at least its entities; see `require_fresh`."""
+        return [self._fill(question, found) for question in questions]
 
-        Raises:
-            StaleFeatures: A row is stale, and the policy is `reject`.
-        """
-        stale: list[str] = []
-        looked = [self._fill(question, found, stale) for question in questions]
-        if stale and self._stale == "reject":
-            raise StaleFeatures(
-                "the request needs features that are older than they may be",
-                where=f"CONTENDER_STALE=reject, {len(stale)} of the entities asked for",
-                expected="rows no older than their view's TTL at the prediction time",
-                got=some(stale),
-                next_step="materialise the views and ask again, or serve with another CONTENDER_STALE",
-            )
-        return looked
-
-    def _fill(self, question: Question, found: Mapping[Entity, Row | None], stale: list[str]) -> Looked:
+    def _fill(self, question: Question, found: Mapping[Entity, Row | None]) -> Looked:
         looked = Looked(row=[None] * len(self._places))
         row, unknown, at = looked.row, looked.unknown, question.at
         for name, value in question.given.items():
@@ -156,8 +135,8 @@ class Lookup:
             entity = _entity(view, question.keys)
             held = None if entity is None else found[entity]
             reason = _unusable(held, at, view.ttl)
-            if reason == "stale" and held is not None and view.columns:
-                stale.append(_told(view, entity, held, at))
+            if reason == "stale" and self._stale == "reject" and held is not None and view.columns:
+                looked.refused.append(_told(view, entity, held, at))
             used = None if reason and not (reason == "stale" and self._stale == "serve") else held
             if used is not None:
                 looked.ages.append((view.name, (at - used.event_time).total_seconds()))
@@ -167,6 +146,23 @@ class Lookup:
                 if value is None or reason:
                     unknown[reason or "missing"].append(column)
         return looked
+
+
+def require_fresh(looked: Sequence[Looked]) -> None:
+    """Whether the policy lets the request be answered.
+
+    Raises:
+        StaleFeatures: A row is stale, and the policy is `reject`.
+    """
+    refused = [row for one in looked for row in one.refused]
+    if refused:
+        raise StaleFeatures(
+            "the request needs features that are older than they may be",
+            where=f"CONTENDER_STALE=reject, {len(refused)} of the entities asked for",
+            expected="rows no older than their view's TTL at the prediction time",
+            got=some(refused),
+            next_step="materialise the views and ask again, or serve with another CONTENDER_STALE",
+        )
 
 
 def stale_policy(said: str) -> Stale:

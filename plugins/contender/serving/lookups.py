@@ -22,12 +22,22 @@ from typing import Protocol
 from contender.adapters.online_rows import ConnectionLost, Row, RowsReader
 from contender.core.errors import BundleBroken, LookupsPaused, OnlineStoreUnreachable
 from contender.serving.breaker import Breaker
-from contender.serving.lookup import Asked, Entity, Looked, Lookup, Question, Stale, requests, stale_policy
+from contender.serving.lookup import (
+    Asked,
+    Entity,
+    Looked,
+    Lookup,
+    Question,
+    Stale,
+    requests,
+    require_fresh,
+    stale_policy,
+)
 
 # A larger answer may arrive in parts, the rest of which the event loop would wait for; and decoding it holds it up.
 MOST_ON_THE_LOOP = 256
 GRACE_S = 0.005
-MOST_MS = 60_000
+DEFAULT_MS, MOST_MS = 100, 60_000
 
 Found = Mapping[Entity, Row | None]
 
@@ -39,7 +49,7 @@ class Observer(Protocol):
         """One round trip ended, on behalf of so many waiters."""
 
     def looked_up(self, seconds: float, looked: Sequence[Looked]) -> None:
-        """One waiter has its rows, so many seconds after it asked."""
+        """One waiter's rows were found, so many seconds after it asked; it may yet be refused for their age."""
 
 
 @dataclass(slots=True)
@@ -89,6 +99,7 @@ class Lookups:
         asked = self._lookup.entities(questions)
         looked = self._lookup.fill(questions, await self._find(asked) if asked else {})
         self._observer.looked_up(perf_counter() - start, looked)
+        require_fresh(looked)  # after it was counted: what is refused for its age is what a metric of staleness is for
         return looked
 
     async def check(self) -> None:
@@ -246,18 +257,18 @@ class Lookups:
 class LookupOptions:
     """How to look up: how long a round trip may take, in seconds, and what becomes of stale rows."""
 
-    timeout_s: float = 1.0
+    timeout_s: float = DEFAULT_MS / 1000
     stale: Stale = "default"
 
 
 def options_from_env() -> LookupOptions:
-    """As the environment says: `CONTENDER_LOOKUP_MS` (default 100) and `CONTENDER_STALE` (default `default`).
+    """As the environment says: `CONTENDER_LOOKUP_MS` and `CONTENDER_STALE`; the defaults are those of the options.
 
     Raises:
         BundleBroken: One of them cannot be: the process should not start.
     """
     return LookupOptions(
-        timeout_s=lookup_seconds(os.environ.get("CONTENDER_LOOKUP_MS") or "100"),
+        timeout_s=lookup_seconds(os.environ.get("CONTENDER_LOOKUP_MS") or str(DEFAULT_MS)),
         stale=stale_policy(os.environ.get("CONTENDER_STALE") or "default"),
     )
 

@@ -12,6 +12,7 @@ import pytest
 import uvicorn
 
 from contender.serving.app import create_app
+from contender.serving.lookups import LookupOptions
 from contender.serving.prediction_log import PredictionLog
 from tests.unit.serving.tiny import write_bundle
 
@@ -23,13 +24,19 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_bundle(tmp_path_factory.mktemp("tiny") / "bundle")
 
 
+# A machine with much to do keeps an answer of the store back for longer than the default allows.
+PATIENT = LookupOptions(timeout_s=1.0)
+
+
 @contextmanager
-def serve(bundle_dir: Path, online_store: str | None, log: PredictionLog | None = None) -> Iterator[httpx.Client]:
+def serve(
+    bundle_dir: Path, online_store: str | None, log: PredictionLog | None = None, lookups: LookupOptions = PATIENT
+) -> Iterator[httpx.Client]:
     """The app on a real uvicorn, as the image runs it, and a client of it."""
     listening = socket.socket()
     listening.bind(("127.0.0.1", 0))
     config = uvicorn.Config(
-        create_app(bundle_dir, online_store, log=log),
+        create_app(bundle_dir, online_store, log=log, lookups=lookups),
         loop="uvloop",
         http="httptools",
         log_level="critical",

@@ -10,7 +10,7 @@ import pytest
 from contender.adapters.online_rows import Row
 from contender.core.errors import BundleBroken, RequestInvalid, StaleFeatures
 from contender.serving.bundle import Signature, Value
-from contender.serving.lookup import Looked, Lookup, Question, Stale, stale_policy
+from contender.serving.lookup import Looked, Lookup, Question, Stale, require_fresh, stale_policy
 from tests.unit.serving.tiny import COLUMNS, SIGNATURE
 
 AT = datetime(2013, 7, 1, 11, 30, tzinfo=UTC)
@@ -104,6 +104,7 @@ def test_lookup_stale_default_gives_null_and_says_so() -> None:
     looked = look(rows(**STALE))
     assert looked.row[5:7] == [None, None]
     assert looked.unknown == {"missing": [], "stale": ["temp"], "later": ["carrier_late_share_6h"]}
+    require_fresh([looked])
 
 
 def test_lookup_stale_serve_gives_the_stale_value_and_says_so() -> None:
@@ -114,8 +115,10 @@ def test_lookup_stale_serve_gives_the_stale_value_and_says_so() -> None:
 
 def test_lookup_stale_reject_names_entity_view_age_and_limit() -> None:
     expected = r'origin_weather \["JFK"\]: 14400 s old, TTL 10800 s'
+    looked = look(rows(**STALE), stale="reject")
+    assert looked.unknown["stale"] == ["temp"]
     with pytest.raises(StaleFeatures, match=expected) as refused:
-        look(rows(**STALE), stale="reject")
+        require_fresh([looked])
     assert "carrier" not in str(refused.value)
 
 
@@ -123,6 +126,7 @@ def test_lookup_stale_reject_lets_missing_and_later_rows_pass() -> None:
     store = rows(carrier_punctuality=-timedelta(hours=1))
     del store.held["plane_facts"]
     looked = look(store, stale="reject")
+    require_fresh([looked])
     assert looked.unknown == {"missing": ["seats"], "stale": [], "later": ["carrier_late_share_6h"]}
 
 

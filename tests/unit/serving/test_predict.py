@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import pyarrow as pa
 import pytest
 
 from contender.feast_stores.rows_table import write_rows
-from tests.unit.serving.conftest import serve
+from tests.unit.serving.conftest import PATIENT, serve
 from tests.unit.serving.tiny import SIGNATURE
 
 DEPARTURE = datetime(2013, 7, 1, 12, 30, tzinfo=UTC)
@@ -105,6 +106,18 @@ def test_predict_unknown_stale_and_later_features_are_listed(client: httpx.Clien
     assert all(0 <= one["probability"] <= 1 for one in predictions)
     unknown = [line for line in client.get("/metrics").text.splitlines() if line.startswith("contender_features_unk")]
     assert any('feature="temp"' in line and 'reason="stale"' in line and line.endswith(" 1.0") for line in unknown)
+
+
+def test_predict_stale_feature_by_the_policy_reject_is_refused_and_counted(bundle: Path, store: Path) -> None:
+    later = ENTITY | {"scheduled_departure": (DEPARTURE + timedelta(hours=4)).isoformat()}
+    with serve(bundle, str(store), lookups=replace(PATIENT, stale="reject")) as client:
+        refused = ask(client, later)
+        assert (refused.status_code, refused.json()["error"]["type"]) == (503, "StaleFeatures")
+        series = client.get("/metrics").text.splitlines()
+    (counted,) = [one for one in series if one.startswith("contender_features_unknown_total")]
+    assert 'feature="temp"' in counted
+    assert 'reason="stale"' in counted
+    assert counted.endswith(" 1.0")
 
 
 @pytest.mark.parametrize(
