@@ -28,6 +28,7 @@ from contender.serving.bundle import Bundle, Value
 from contender.serving.dialects import Asked, Headers
 from contender.serving.faults import Problem, invalid, problem, require_none
 from contender.serving.outputs import Outputs
+from contender.serving.service import MOST_OF_AN_ID
 from contender.serving.strict_json import read_json
 from contender.serving.tensors import Tensor, TensorFault, datatype, output, rows_of, values
 
@@ -107,7 +108,9 @@ class Inference:
         default = request.parameters.get(REQUEST, False)
         wanted = [(one.name, one.parameters.get("binary_data", default)) for one in request.outputs]
         wanted = wanted or [(name, default) for name in self._outputs.shapes]
-        return Asked(rows, lambda outputs: self.reply(outputs, request.id, wanted), request.id)
+        # The caller gets its id back as it is; the record has no more of it than of any other.
+        known_as = request.id and request.id[:MOST_OF_AN_ID]
+        return Asked(rows, lambda outputs: self.reply(outputs, request.id, wanted), known_as)
 
     def _use(self, content: Any, data: bytes) -> tuple[InferRequest, list[tuple[Value, ...]]]:
         try:

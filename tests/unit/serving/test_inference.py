@@ -13,6 +13,7 @@ import pytest
 from contender.core.errors import RequestInvalid, RequestMalformed, RequestUnreadable
 from contender.serving.bundle import load_bundle
 from contender.serving.inference import Inference, refusal
+from contender.serving.service import client_id
 from tests.unit.serving.test_invocations import COLUMNS, NAMES, ROWS
 from tests.unit.serving.tiny import CATEGORIES
 
@@ -82,6 +83,14 @@ def test_reply_has_the_id_and_the_outputs_that_are_asked_for(dialect: Inference)
             {"name": "probabilities", "datatype": "FP32", "shape": [2, 2], "data": [0.75, 0.25, 0.25, 0.75]},
         ],
     }
+
+
+def test_id_of_any_length_comes_back_whole_and_is_kept_as_far_as_that_of_a_header(dialect: Inference) -> None:
+    given = "é" * 200
+    found = dialect.read(asked(id=given), {})
+    assert json.loads(found.reply([0.25, 0.75]).body)["id"] == given
+    kept = client_id({b"x-request-id": given.encode("latin-1")})
+    assert found.client_id == kept != given
 
 
 def test_reply_without_wishes_has_all_outputs(dialect: Inference) -> None:
