@@ -13,7 +13,7 @@ from contender.serving.bodies import MAX_ROWS, instance_type
 from contender.serving.bundle import Bundle
 from contender.serving.examples import Examples
 from contender.serving.openapi_protocols import inference_paths, invocations_path
-from contender.serving.openapi_schemas import ERROR, PREDICTIONS, READY, entity_answer, ref
+from contender.serving.openapi_schemas import ERROR, PREDICTIONS, READY, answered, entity_answer, ref
 
 OPENAPI = "3.1.0"
 JSON = "application/json"
@@ -71,7 +71,7 @@ def _predict_raw(bundle: Bundle, examples: Examples) -> dict[str, Any]:
         request=rows_of("instances", "Instance"),
         example={"instances": examples.inputs},
         answer=PREDICTIONS,
-        answered={"predictions": examples.outputs, **examples.classes, **bundle.identity},
+        example_answer={"predictions": examples.outputs, **examples.classes, **bundle.identity},
     )
 
 
@@ -118,17 +118,16 @@ def operation(
     request: dict[str, Any],
     example: Any,
     answer: dict[str, Any],
-    answered: Any = None,
+    example_answer: Any = None,
 ) -> dict[str, Any]:
     """A POST of JSON that is answered by JSON; errors are Contender's."""
     body: dict[str, Any] = {"schema": request} | ({} if example is None else {"example": example})
-    good: dict[str, Any] = {"schema": answer} | ({} if answered is None else {"example": answered})
+    good: dict[str, Any] = {"schema": answer} | ({} if example_answer is None else {"example": example_answer})
     return {
         "summary": summary,
         "description": description,
         "requestBody": {"required": True, "content": {JSON: body}},
-        "responses": {"200": {"description": "Answered.", "content": {JSON: good}}}
-        | {status: _refused(status) for status in REFUSED},
+        "responses": answered({JSON: good}) | {status: _refused(status) for status in REFUSED},
     }
 
 

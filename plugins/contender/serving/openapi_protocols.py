@@ -12,7 +12,7 @@ from contender.serving.bodies import MAX_ROWS
 from contender.serving.bundle import Bundle, Column
 from contender.serving.examples import Examples
 from contender.serving.inference import Inference
-from contender.serving.openapi_schemas import TEXT, fields, ref
+from contender.serving.openapi_schemas import TEXT, answered, fields, ref
 from contender.serving.outputs import Outputs
 from contender.serving.tensors import NUMBERS, datatype
 from contender.serving.tensors import TEXT as BYTES
@@ -40,7 +40,7 @@ def invocations_path(bundle: Bundle, examples: Examples) -> dict[str, Any]:
         "instances": {"instances": examples.inputs},
         "inputs": {"inputs": columns},
     }
-    answered = {"predictions": Outputs(bundle.signature).by_name(examples.outputs)}
+    answer = {"predictions": Outputs(bundle.signature).by_name(examples.outputs)}
     body = {
         JSON: {
             "schema": {"oneOf": [_closed(form, schema) for form, schema in _forms(names).items()]},
@@ -48,14 +48,14 @@ def invocations_path(bundle: Bundle, examples: Examples) -> dict[str, Any]:
         },
         "text/csv": {"schema": TEXT, "example": _csv(names, examples)},
     }
-    good = {JSON: {"schema": fields({"predictions": {"type": "object"}}), "example": answered}}
+    good = {JSON: {"schema": fields({"predictions": {"type": "object"}}), "example": answer}}
     return {
         "/invocations": {
             "post": {
                 "summary": "Predict as MLflow's scoring server does",
                 "description": "One of MLflow's four forms of JSON, or CSV. What is unknown is refused, not dropped.",
                 "requestBody": {"required": True, "content": body},
-                "responses": {"200": {"description": "Answered.", "content": good}} | _refusals(ref("Error")),
+                "responses": answered(good) | _refusals(ref("Error")),
             }
         }
     }
@@ -93,7 +93,7 @@ def inference_paths(bundle: Bundle, examples: Examples) -> dict[str, Any]:
     dialect = Inference(bundle)
     columns = bundle.signature.columns
     tensors = [_tensor(column, [row[column.name] for row in examples.inputs]) for column in columns]
-    answered = msgspec.json.decode(dialect.reply(examples.outputs).body)
+    answer = msgspec.json.decode(dialect.reply(examples.outputs).body)
     paths = {
         "/v2": _get(
             "The server and its extensions", fields(dict.fromkeys(("name", "version"), TEXT)), dialect.server()
@@ -105,24 +105,23 @@ def inference_paths(bundle: Bundle, examples: Examples) -> dict[str, Any]:
         paths |= {
             path: _get("Inputs and outputs of the model", fields({"name": TEXT}), dialect.metadata()),
             f"{path}/ready": _get("Whether the model is fit", fields({"ready": {"const": True}}), unready=True),
-            f"{path}/infer": {"post": _infer(columns, {"inputs": tensors}, answered)},
+            f"{path}/infer": {"post": _infer(columns, {"inputs": tensors}, answer)},
         }
     return paths
 
 
-def _infer(columns: tuple[Column, ...], example: dict[str, Any], answered: Any) -> dict[str, Any]:
+def _infer(columns: tuple[Column, ...], example: dict[str, Any], answer: Any) -> dict[str, Any]:
     inputs: dict[str, Any] = {"type": "array", "items": {"anyOf": [_tensor_schema(column) for column in columns]}}
     inputs |= {"minItems": len(columns), "maxItems": len(columns)}
     request = fields({"inputs": inputs}, id=TEXT, parameters={"type": "object"}, outputs={"type": "array"})
-    good = {"schema": fields({"model_name": TEXT, "outputs": {"type": "array"}}), "example": answered}
+    good = {"schema": fields({"model_name": TEXT, "outputs": {"type": "array"}}), "example": answer}
     binary = {"schema": {"type": "string", "contentMediaType": BINARY}}
     return {
         "summary": "Predict by tensors",
         "description": "One tensor for each column, of shape [N] or [N, 1], all of the same N. Tensors may follow the "
         "JSON part as binary data: the header Inference-Header-Content-Length then gives the length of the JSON part.",
         "requestBody": {"required": True, "content": {JSON: {"schema": request, "example": example}}},
-        "responses": {"200": {"description": "Answered.", "content": {JSON: good, BINARY: binary}}}
-        | _refusals(V2_ERROR),
+        "responses": answered({JSON: good, BINARY: binary}) | _refusals(V2_ERROR),
     }
 
 

@@ -35,6 +35,16 @@ PREDICTIONS = fields({"predictions": {"type": "array", "items": OUTPUT}, "model"
 READY = fields({"status": {"const": "ready"}, "model": TEXT, "version": TEXT})
 
 
+def answered(content: dict[str, Any]) -> dict[str, Any]:
+    """The responses of a POST that was answered, by status; the refusals are added to them."""
+    known_as = {
+        "description": "The server's own name of the request, under which the prediction log has it.",
+        "required": True,
+        "schema": {"type": "string", "format": "uuid"},
+    }
+    return {"200": {"description": "Answered.", "headers": {"X-Request-ID": known_as}, "content": content}}
+
+
 def entity_answer(signature: Signature) -> dict[str, Any]:
     """The answer to requests by entity."""
     if signature.task == "multiclass":

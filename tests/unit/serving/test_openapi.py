@@ -6,6 +6,7 @@ import json
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
@@ -13,6 +14,7 @@ import schemathesis
 from jsonschema import Draft202012Validator
 
 from contender.serving.app import routes
+from contender.serving.asgi import MAX_BODY
 from contender.serving.protocols import protocol_routes
 from contender.serving.service import Service
 from tests.unit.serving.test_predict import client, store  # noqa: F401  fixtures
@@ -56,12 +58,40 @@ def test_examples_are_answered_as_the_document_says(
                 body = example if isinstance(example, str) else json.dumps(example)
                 response = client.post(path, content=body, headers={"Content-Type": media})
                 assert response.status_code == 200, response.text
+                assert set(methods["post"]["responses"]["200"]["headers"]) == {"X-Request-ID"}
+                assert UUID(response.headers["X-Request-ID"]).version == 7
                 schema = answer["schema"] | {"components": document["components"]}
                 Draft202012Validator(schema).validate(response.json())
                 if "example" in answer:
                     assert numbers(response.json()) == pytest.approx(numbers(answer["example"]), abs=1e-5)
                 asked += 1
     assert asked == 9  # two of ours, four forms and CSV of MLflow's, and tensors at two addresses
+
+
+@pytest.mark.parametrize(
+    ("body", "headers", "status"),
+    [
+        pytest.param(b"no json", {}, "400", id="no JSON"),
+        pytest.param(b" " * (MAX_BODY + 1), {}, "413", id="too large"),
+        pytest.param(b"\x1f\x8b", {"Content-Encoding": "gzip"}, "415", id="compressed"),
+        pytest.param(b"{}", {}, "422", id="nothing in it"),
+    ],
+)
+def test_refusals_are_answered_as_the_document_says(
+    client: httpx.Client,  # noqa: F811
+    document: dict[str, Any],
+    body: bytes,
+    headers: dict[str, str],
+    status: str,
+) -> None:
+    seen = set()
+    for path, methods in document["paths"].items():
+        if "post" in methods:
+            refused = client.post(path, content=body, headers={"Content-Type": "application/json", **headers})
+            described = methods["post"]["responses"][str(refused.status_code)]["content"]["application/json"]["schema"]
+            Draft202012Validator(described | {"components": document["components"]}).validate(refused.json())
+            seen.add(str(refused.status_code))
+    assert status in seen
 
 
 def numbers(content: Any) -> list[float]:
