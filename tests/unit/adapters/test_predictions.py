@@ -69,6 +69,22 @@ def test_documented_reading_prints_the_predictions(
     assert capsys.readouterr().out == "3 stable [[0.25, 0.75], 0.1]\n3 stable [0.5]\n"
 
 
+def test_documented_deletion_takes_what_is_older_and_of_that_model(predictions_address: str) -> None:
+    edge = datetime(2026, 1, 1, tzinfo=UTC)
+    moments = {1: edge - timedelta(microseconds=1), 2: edge, 3: edge - timedelta(days=400)}
+    made = [record(number, model="flight_delay", time=time) for number, time in moments.items()]
+    with opened(predictions_address) as store:
+        store.write(lines(*made, record(4, time=edge - timedelta(days=400))))
+        statement = example("docs/serving-log.md", "prune")
+        if "://" in predictions_address:
+            with psycopg.connect(predictions_address) as server:
+                server.execute(statement)
+        else:
+            with closing(sqlite3.connect(predictions_address)) as file, file:
+                file.execute(statement)
+    assert [one[-1] for one in stored(predictions_address)] == ["2", "4"]
+
+
 def test_read_of_many_records_loses_none(predictions_address: str) -> None:
     made = [record(number, time=START) for number in range(1203)]  # all of one moment, and more than one fetch
     with opened(predictions_address) as store:
