@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Literal, Protocol, get_args
+from typing import Literal, get_args
 
 from contender.adapters.online_rows import Row, encode_key, is_known
 from contender.core.errors import BundleBroken, RequestInvalid, StaleFeatures, some
@@ -19,13 +19,6 @@ Stale = Literal["reject", "default", "serve"]
 # A view, and the store's key of an entity.
 Entity = tuple[str, str]
 Asked = dict[Entity, Mapping[str, str]]
-
-
-class FeatureRows(Protocol):
-    """The online store as `contender.adapters.online_rows.RowsReader` offers it."""
-
-    def read_many(self, requests: Sequence[tuple[str, Mapping[str, str | int]]]) -> list[Row | None]:
-        """The newest row of each (view, join keys), all of one moment of the store."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,16 +62,15 @@ class _View:
 
 
 class Lookup:
-    """Fills the rows of a signature from an online store.
+    """Fills the rows of a signature from rows of an online store.
 
     Args:
         signature: The model's.
-        store: Where the rows are.
         stale: What becomes of rows older than their views' TTL.
     """
 
-    def __init__(self, signature: Signature, store: FeatureRows, stale: Stale = "default") -> None:
-        self._store, self._stale = store, stale
+    def __init__(self, signature: Signature, stale: Stale = "default") -> None:
+        self._stale = stale
         self._places = {column.name: place for place, column in enumerate(signature.columns)}
         self._views = tuple(
             _View(
@@ -94,16 +86,6 @@ class Lookup:
         """An entity of every view that no store has."""
         empty = {view.name: dict.fromkeys(view.join_keys, "") for view in self._views}
         return {(name, encode_key(keys)): keys for name, keys in empty.items()}
-
-    def rows(self, questions: Sequence[Question]) -> list[Looked]:
-        """The model's inputs for each request; each entity is read once, all at one moment of the store.
-
-        Raises:
-            OnlineStoreUnreachable: The online store cannot be read.
-        """
-        asked = self.entities(questions)
-        found = self._store.read_many(requests(asked)) if asked else []
-        return self.fill(questions, dict(zip(asked, found, strict=True)))
 
     def entities(self, questions: Sequence[Question]) -> Asked:
         """The entities to read, each once.

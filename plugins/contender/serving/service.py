@@ -180,7 +180,7 @@ class Service:
 
     def _looking_up(self, online_store: str, options: LookupOptions) -> Lookups:
         store = open_rows(online_store, options.timeout_s)
-        lookups = Lookups(Lookup(self.bundle.signature, store, options.stale), store, options.timeout_s, self.metrics)
+        lookups = Lookups(Lookup(self.bundle.signature, options.stale), store, options.timeout_s, self.metrics)
         self.metrics.watch_breaker(lookups.breaker)
         return lookups
 

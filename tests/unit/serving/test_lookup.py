@@ -10,7 +10,7 @@ import pytest
 from contender.adapters.online_rows import Row
 from contender.core.errors import BundleBroken, RequestInvalid, StaleFeatures
 from contender.serving.bundle import Signature, Value
-from contender.serving.lookup import Looked, Lookup, Question, Stale, require_fresh, stale_policy
+from contender.serving.lookup import Looked, Lookup, Question, Stale, requests, require_fresh, stale_policy
 from tests.unit.serving.tiny import COLUMNS, SIGNATURE
 
 AT = datetime(2013, 7, 1, 11, 30, tzinfo=UTC)
@@ -39,8 +39,11 @@ def rows(**ages: timedelta) -> Rows:
 
 def look(store: Rows, *keys: dict[str, str], stale: Stale = "default") -> Looked:
     """What is looked up for the last of some questions."""
-    lookup = Lookup(msgspec.convert(SIGNATURE, Signature), store, stale)
-    return lookup.rows([Question(AT, one, GIVEN) for one in keys or (KEYS,)])[-1]
+    lookup = Lookup(msgspec.convert(SIGNATURE, Signature), stale)
+    questions = [Question(AT, one, GIVEN) for one in keys or (KEYS,)]
+    asked = lookup.entities(questions)
+    found = store.read_many(requests(asked))
+    return lookup.fill(questions, dict(zip(asked, found, strict=True)))[-1]
 
 
 def test_lookup_fresh_rows_fill_the_row_in_the_signatures_order() -> None:

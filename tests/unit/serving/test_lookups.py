@@ -56,7 +56,7 @@ def made(
     breaker: Breaker | None = None,
     stale: Stale = "default",
 ) -> Lookups:
-    lookup = Lookup(msgspec.convert(SIGNATURE, Signature), store, stale)
+    lookup = Lookup(msgspec.convert(SIGNATURE, Signature), stale)
     return Lookups(lookup, store, timeout_s, trips, breaker or Breaker(failures=100))
 
 
