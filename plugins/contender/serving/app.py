@@ -24,11 +24,10 @@ from contender.serving.answers import Reply, answer
 from contender.serving.asgi import App, Call, Routes
 from contender.serving.dialects import Instances
 from contender.serving.lookups import LookupOptions, options_from_env
-from contender.serving.prediction_log import PredictionLog, log_from_env, redacted_from_env
+from contender.serving.prediction_log import NO_STORE, PredictionLog, log_from_env, redacted_from_env
 from contender.serving.protocols import REFUSALS, asked, protocol_routes
 from contender.serving.service import DEFAULT, Service
 
-NO_STORE = "none"
 VARIANTS = ("stable", "canary", "shadow")
 METRICS_TYPE = b"text/plain; version=0.0.4"
 

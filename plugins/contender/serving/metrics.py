@@ -68,7 +68,7 @@ class Metrics:
         self._batch = self._add(Histograms("contender_batch_rows", text, SIZES))[()]
 
     def _new_lookup_series(self) -> None:
-        text = "Features that were null at prediction, or stale and used all the same."
+        text = "Features that look-ups found null, or stale: used all the same, or why a request was refused."
         self._unknown = self._add(Counts("contender_features_unknown", text, "feature", "reason"))
         text = "How old the rows of the online store were at the prediction time, if they were used."
         self._ages = self._add(Histograms("contender_feature_age_seconds", text, AGES, "view"))
@@ -101,13 +101,6 @@ class Metrics:
         self._requests[endpoint, str(status)] += 1
         self._seconds[endpoint,].add(seconds)
 
-    def answered_many(self, endpoint: str, status: int, seconds: Sequence[float]) -> None:
-        """Count the answers of one flush, which have the endpoint and the status in common."""
-        self._requests[endpoint, str(status)] += len(seconds)
-        add = self._seconds[endpoint,].add
-        for one in seconds:
-            add(one)
-
     def failed(self, cause: str) -> None:
         """Count one error by the name of its class."""
         self._errors[cause,] += 1
@@ -121,10 +114,6 @@ class Metrics:
         add = self._prediction.add
         for output in outputs:
             add(_highest(output))
-
-    def unknown(self, feature: str, reason: str) -> None:
-        """Count a feature that a prediction had to do without, or that was stale."""
-        self._unknown[feature, reason] += 1
 
     def looked_up(self, seconds: float, looked: Sequence[Looked]) -> None:
         """Count one request's look-up: how long it waited, how old its rows are, what it has to do without."""
