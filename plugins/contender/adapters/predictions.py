@@ -5,7 +5,7 @@ time. Standard library and msgspec alone; psycopg is loaded where a URL names Po
 
 - One table, `contender_predictions`, with the primary key `request_id`: a batch that is written again changes nothing.
   A store makes its table itself where it is not there.
-- A batch is one statement, over the lines as they are: the database takes the JSON apart.
+- A batch is one transaction.
 - Text holds no NUL character in either database: U+FFFD stands in its place.
 """
 
@@ -108,15 +108,9 @@ def open_predictions(address: str, timeout_s: float) -> Predictions:
     return SqlitePredictions(address, timeout_s)
 
 
-def as_array(lines: bytes) -> bytes:
-    r"""A batch of lines as one JSON array, with no NUL character in it.
-
-    >>> as_array(b'{"a":1}\n{"a":2}\n')
-    b'[{"a":1},{"a":2}]'
-    """
-    if _NUL in lines:
-        lines = b"\n".join(map(_without_nul, lines.split(b"\n")))
-    return b"[" + lines.rstrip(b"\n").replace(b"\n", b",") + b"]"
+def without_nul(lines: bytes) -> bytes:
+    """A batch of lines with no NUL character in it."""
+    return b"\n".join(map(_without_nul, lines.split(b"\n"))) if _NUL in lines else lines
 
 
 def _without_nul(line: bytes) -> bytes:

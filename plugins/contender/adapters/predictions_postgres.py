@@ -16,7 +16,7 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import tuple_row
 
-from contender.adapters.predictions import PARTS, PLAIN, TABLE, Record, as_array, refused, unreachable
+from contender.adapters.predictions import PARTS, PLAIN, TABLE, Record, refused, unreachable, without_nul
 from contender.core.errors import PredictionStoreUnreachable
 
 _TYPES = {"request_id": "uuid", "time": "timestamptz", "latency_ms": "double precision"}
@@ -81,7 +81,7 @@ class PostgresPredictions:
 
     def write(self, lines: bytes) -> int:
         """See `Predictions`."""
-        array = as_array(lines)
+        array = b"[" + without_nul(lines).rstrip(b"\n").replace(b"\n", b",") + b"]"
         with self._reaching("written"):
             if self._connection is None:
                 self._connection = self._connect()

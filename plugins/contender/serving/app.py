@@ -62,9 +62,6 @@ def create_app(
 def routes(service: Service) -> Routes:
     """What is answered, by path and method."""
 
-    async def predict(call: Call) -> Reply:
-        return await service.predict(await call.body(), call.headers)
-
     async def health(_: Call) -> Reply:
         return answer({"status": "alive"})
 
@@ -78,7 +75,7 @@ def routes(service: Service) -> Routes:
         return answer(service.about())
 
     return {
-        "/predict": {"POST": predict},
+        "/predict": {"POST": service.predict},
         "/predict/raw": {"POST": asked(service, Instances(service.bundle), "/predict/raw")},
         "/health": {"GET": health},
         "/ready": {"GET": ready},

@@ -33,9 +33,9 @@ class ClientLeft(Exception):
 class Call:
     """One request."""
 
-    path: str
     headers: dict[bytes, bytes]
     receive: Receive
+    start: float
 
     async def body(self) -> bytes:
         """The body, read no further than `MAX_BODY` bytes.
@@ -110,40 +110,38 @@ class App:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection's request, or the server's life."""
-        if scope["type"] == "lifespan":
-            await self._live(receive, send)
-            return
         if scope["type"] != "http":
-            raise NotImplementedError(f"no connections of type {scope['type']}")
-        self._watched.in_flight += 1
-        try:
-            await self._serve(scope, receive, send)
-        finally:
-            self._watched.in_flight -= 1
-
-    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        start = perf_counter()
-        path = scope["path"]
+            await self._live(scope, receive, send)
+            return
+        start, path = perf_counter(), scope["path"]
         methods = self._routes.get(path)
+        self._watched.in_flight += 1
         try:
             handler = methods.get(scope["method"]) if methods else None
             if handler is None:
                 reply = self._no_such_route(scope, methods)
             else:
-                reply = await handler(Call(path, dict(scope["headers"]), receive))
-        except ContenderError as error:
-            self._watched.failed(type(error).__name__)
-            reply = self._refusal(path)(error, None)
+                reply = await handler(Call(dict(scope["headers"]), receive, start))
         except ClientLeft:
             self._watched.failed("ClientLeft")
             return
-        except Exception as error:
-            log.exception("%s failed", path)
-            self._watched.failed(type(error).__name__)
-            reply = self._refusal(path)(_crash(path, error), CRASHED)
+        except Exception as error:  # noqa: BLE001  told by `_failed`
+            reply = self._failed(path, error)
+        finally:
+            self._watched.in_flight -= 1
         # Counted first: whoever has the answer finds it in the metrics.
         self._watched.answered(path if methods else "unknown", reply.status, perf_counter() - start)
-        await _send(reply, send, with_body=scope["method"] != "HEAD")
+        body = reply.body
+        headers = [(b"content-type", reply.content_type), (b"content-length", b"%d" % len(body)), *reply.headers]
+        await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+        await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
+
+    def _failed(self, path: str, error: Exception) -> Reply:
+        self._watched.failed(type(error).__name__)
+        if isinstance(error, ContenderError):
+            return self._refusal(path)(error, None)
+        log.error("%s failed", path, exc_info=error)
+        return self._refusal(path)(_crash(path, error), CRASHED)
 
     def _refusal(self, path: str) -> Refusal:
         return self._refusals.get(path.partition("/")[2].partition("/")[0], refusal)
@@ -162,8 +160,10 @@ class App:
             reply.headers = ((b"allow", ", ".join(methods).encode()),)
         return reply
 
-    async def _live(self, receive: Receive, send: Send) -> None:
+    async def _live(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The server's life; what fails at its begin is told, so that the server does not start."""
+        if scope["type"] != "lifespan":
+            raise NotImplementedError(f"no connections of type {scope['type']}")
         await receive()
         try:
             self._life.begin()
@@ -174,13 +174,6 @@ class App:
         await receive()
         self._life.end()
         await send({"type": "lifespan.shutdown.complete"})
-
-
-async def _send(reply: Reply, send: Send, *, with_body: bool) -> None:
-    length = b"%d" % len(reply.body)
-    headers = [(b"content-type", reply.content_type), (b"content-length", length), *reply.headers]
-    await send({"type": "http.response.start", "status": reply.status, "headers": headers})
-    await send({"type": "http.response.body", "body": reply.body if with_body else b""})
 
 
 def _require_size(size: int) -> None:

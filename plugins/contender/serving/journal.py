@@ -2,7 +2,8 @@
 
 An append is one `write` to a file that appends, so that what was acknowledged outlives the process, however it ends. It
 does not outlive the machine unless `fsync` is on. The journal is bounded: where it is full, or its disk is, appending
-fails and the app answers nothing, rather than answer unlogged or forget.
+fails and the app answers nothing, rather than answer unlogged or forget. What is written is shipped once its segment is
+given up: when it has its size, or when somebody turns to the next.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ class Journal:
         self._segment, self._fsync = min(segment, max(limit // 8, 1)), fsync
         self._lock = threading.Lock()
         self._descriptor = -1
+        self._given_up: Path | None = None
         self._size = self._elsewhere = 0
         self._closed = False
         try:
@@ -65,10 +67,20 @@ class Journal:
             except OSError as error:
                 raise self._full(error) from error
 
-    def live(self) -> tuple[Path, int]:
-        """The segment that is being written, or the folder where none is, and how many bytes of it are whole lines."""
+    def turn(self) -> None:
+        """Give up what was written, so that it is shipped; not while what was given up before is still there.
+
+        So segments grow while the store is away, instead of getting many. It is also a look at what others write.
+
+        Raises:
+            OSError: The next segment cannot be begun, and this one is written on; or the folder was taken away.
+        """
         with self._lock:
-            return self._path, self._size
+            waits = self._given_up is not None and self._given_up.exists()
+            if self._size and not self._closed and not waits:
+                self._next()
+            else:
+                self._measure()
 
     def require_room(self) -> None:
         """See whether anything more would be taken.
@@ -82,30 +94,12 @@ class Journal:
                 if self._elsewhere + self._size >= self.limit:
                     raise self._full(f"{self._elsewhere + self._size} bytes that are not in the store yet")
 
-    def held(self) -> int:
-        """Bytes of everything in the folder, as of the last look."""
-        with self._lock:
-            return self._elsewhere + self._size
-
-    def measure(self) -> None:
-        """Look at the folder anew, after something was removed from it; who appends does not wait for the look."""
-        with self._lock:
-            path = self._path
-        elsewhere = segments.size(self.folder, but=path)
-        with self._lock:
-            if path == self._path:  # otherwise the next segment was begun, with a later look
-                self._elsewhere = elsewhere
-
-    def close(self, shipped: int = 0) -> None:
-        """Give the segment up, and remove it if all of it is in the store; the journal takes nothing any more.
-
-        Args:
-            shipped: How many bytes of the live segment are in the store.
-        """
+    def close(self) -> None:
+        """Give up what was written; the journal takes nothing any more."""
         with self._lock:
             self._closed = True
             if self._descriptor >= 0:
-                if shipped == self._size:
+                if not self._size:
                     self._path.unlink(missing_ok=True)
                 os.close(self._descriptor)
                 self._descriptor = -1
@@ -140,6 +134,7 @@ class Journal:
         path, descriptor = segments.create(self.folder)
         if self._descriptor >= 0:
             os.close(self._descriptor)
+            self._given_up = self._path
         self._path, self._descriptor, self._size = path, descriptor, 0
         if self._fsync:
             _fsync_folder(self.folder)

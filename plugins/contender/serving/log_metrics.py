@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from contender.serving.shipper import Figures
+from contender.serving.supervisor import Figures
 
 COMMON = ("model", "version", "variant")
 STATES = ("shipping", "waiting", "stopped")

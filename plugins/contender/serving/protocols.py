@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -62,11 +63,7 @@ def _inference_routes(service: Service) -> Routes:
 
 def asked(service: Service, dialect: Dialect, endpoint: str) -> Handler:
     """Answers what is asked in a dialect."""
-
-    async def answered(call: Call) -> Reply:
-        return await service.ask(dialect, endpoint, await call.body(), call.headers)
-
-    return answered
+    return partial(service.ask, dialect, endpoint)
 
 
 def _always(reply: Reply) -> Handler:

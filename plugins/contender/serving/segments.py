@@ -12,7 +12,7 @@ import fcntl
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 SUFFIX = ".jsonl"
@@ -31,8 +31,22 @@ def create(folder: Path) -> tuple[Path, int]:
 
 
 def segments(folder: Path) -> list[Path]:
-    """All segments, the oldest first."""
-    return sorted(path for path in folder.glob(f"*{SUFFIX}") if path.name != ASIDE)
+    """All segments, the oldest first.
+
+    Raises:
+        FileNotFoundError: The folder was taken away.
+    """
+    return sorted(folder / name for name in os.listdir(folder) if name.endswith(SUFFIX) and name != ASIDE)
+
+
+def pending(folder: Path) -> int:
+    """Bytes of all segments: what is not in the store yet."""
+    total = 0
+    with suppress(FileNotFoundError):  # the folder was taken away, which the shipper reports
+        for path in segments(folder):
+            with suppress(FileNotFoundError):  # shipped in this moment
+                total += path.stat().st_size
+    return total
 
 
 def size(folder: Path, but: Path) -> int:
@@ -40,10 +54,8 @@ def size(folder: Path, but: Path) -> int:
     total = 0
     with os.scandir(folder) as entries:
         for entry in entries:
-            try:
+            with suppress(FileNotFoundError):  # shipped in this moment
                 total += 0 if entry.name == but.name else entry.stat().st_size
-            except FileNotFoundError:  # shipped in this moment
-                continue
     return total
 
 

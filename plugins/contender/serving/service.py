@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from time import perf_counter
 from typing import Any
 
 import msgspec
@@ -13,6 +12,7 @@ from contender.adapters.online_rows import open_rows
 from contender.core.errors import GoldenRequestsFailed, OnlineStoreUnreachable, RequestInvalid
 from contender.core.golden import Output
 from contender.serving.answers import Features, Prediction, Reply, answer, spoken
+from contender.serving.asgi import Call
 from contender.serving.batcher import Batcher, Work
 from contender.serving.bodies import Body
 from contender.serving.bundle import Bundle, Entry, load_bundle
@@ -88,17 +88,15 @@ class Service:
         )
         self._entities = None if self.bundle.entry is None else Body("requests", self.bundle.entry.request)
 
-    async def ask(self, dialect: Dialect, endpoint: str, body: bytes, headers: Headers) -> Reply:
+    async def ask(self, dialect: Dialect, endpoint: str, call: Call) -> Reply:
         """Answer a request by raw features, in the form that it was asked in."""
-        start = perf_counter()
         self.require_fit()
-        asked = dialect.read(body, headers)
-        work = Work(asked.rows, endpoint, start, asked.client_id or client_id(headers))
+        asked = dialect.read(await call.body(), call.headers)
+        work = Work(asked.rows, endpoint, call.start, asked.client_id or client_id(call.headers))
         return identified(asked.reply(await self._batcher.answer(work)), work)
 
-    async def predict(self, body: bytes, headers: Headers) -> Reply:
+    async def predict(self, call: Call) -> Reply:
         """Answer `{"requests": [{…}]}`, entities as the model's `request.py` declares them."""
-        start = perf_counter()
         self.require_fit()
         entry, bodies = self.bundle.entry, self._entities
         if entry is None or bodies is None:
@@ -109,10 +107,10 @@ class Service:
                 got="a bundle without it",
                 next_step="send the features themselves to /predict/raw",
             )
-        entities = bodies.rows(body)
+        entities = bodies.rows(await call.body())
         questions = [_resolve(entry, index, request) for index, request in enumerate(entities)]
         looked = await self._features().rows_async(questions)
-        work = Work([one.row for one in looked], "/predict", start, client_id(headers), entities)
+        work = Work([one.row for one in looked], "/predict", call.start, client_id(call.headers), entities)
         work.at, work.unknown = [question.at for question in questions], [one.unknown for one in looked]
         outputs = await self._batcher.answer(work)
         predictions = self._predictions(outputs, questions, looked)

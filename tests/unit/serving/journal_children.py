@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import resource
 import signal
+import threading
+import time
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -14,6 +17,7 @@ from contender.adapters.predictions import open_predictions
 from contender.core.errors import PredictionLogFull
 from contender.serving import segments
 from contender.serving.journal import Journal
+from contender.serving.prediction_log import log_from_env
 from contender.serving.shipper import Shipper
 from tests.predictions import IDS, line
 
@@ -32,11 +36,36 @@ def append_for_ever(told: Connection, folder: Path, address: str | None, lines: 
     """Append as fast as it goes and acknowledge each batch after that; ship meanwhile where there is an address."""
     journal = Journal(folder, limit=50_000_000, segment=20_000)
     if address is not None:
-        Shipper(journal, open_predictions(address, 10), batch=5000, idle_seconds=0.001).start()
+        _ship(journal, address)
     while True:
         ids = [IDS.new() for _ in range(lines)]
         journal.append(b"".join(line(one, rows=rows) for one in ids))
         told.send_bytes(" ".join(ids).encode())
+
+
+def _ship(journal: Journal, address: str) -> None:
+    """In a thread here, so that it is killed in the same moment."""
+
+    def told(seconds: float) -> bool:
+        journal.turn()
+        time.sleep(seconds)
+        return False
+
+    shipper = Shipper(journal.folder, open_predictions(address, 10), batch=5000, idle_seconds=0.001)
+    threading.Thread(target=shipper.run, args=(told, lambda _: None, 0), daemon=True).start()
+
+
+def log_and_be_killed(told: Connection, environ: dict[str, str]) -> None:
+    """A server's log in the midst of its work, whose end nobody prepares."""
+    log = log_from_env(environ)
+    assert log is not None
+    log.begin()
+    ids = [IDS.new() for _ in range(200)]
+    for one in ids:
+        log.append(line(one))
+        time.sleep(0.005)
+    told.send_bytes(" ".join(ids).encode())
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def on_a_disk_that_fills(told: Connection, folder: Path, fsync: bool) -> None:

@@ -26,9 +26,8 @@ def test_append_is_in_the_file_before_it_returns(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "new" / "journal", limit=1000)
     journal.append(b"one\n")
     journal.append(b"two\nthree\n")
-    path, size = journal.live()
-    assert (path.read_bytes(), size) == (b"one\ntwo\nthree\n", 14)
-    journal.close(-1)
+    assert contents(journal.folder) == [b"one\ntwo\nthree\n"]
+    journal.close()
 
 
 def test_segments_follow_each_other_by_size_and_lines_stay_whole(tmp_path: Path) -> None:
@@ -36,7 +35,7 @@ def test_segments_follow_each_other_by_size_and_lines_stay_whole(tmp_path: Path)
     lines = [b"%020d\n" % number for number in range(5)] + [b"x" * 100 + b"\n"]
     for line in lines:
         journal.append(line)
-    journal.close(-1)
+    journal.close()
     assert contents(tmp_path) == lines
 
 
@@ -48,7 +47,7 @@ def test_full_journal_refuses_and_keeps_what_it_has(tmp_path: Path) -> None:
         journal.append(b"0123456789\n")
     journal.append(b"01\n")
     assert b"".join(contents(tmp_path)) == b"0123456789\n0123456789\n01\n"
-    journal.close(-1)
+    journal.close()
 
 
 def test_full_journal_takes_again_once_something_was_shipped(tmp_path: Path) -> None:
@@ -57,40 +56,19 @@ def test_full_journal_takes_again_once_something_was_shipped(tmp_path: Path) -> 
     journal.append(b"0123456789\n")
     segments.segments(tmp_path)[0].unlink()
     journal.append(b"0123456789\n")
-    journal.close(-1)
+    journal.close()
 
 
 def test_limit_counts_what_others_and_what_was_set_aside_take(tmp_path: Path) -> None:
     (tmp_path / segments.ASIDE).write_bytes(b"x" * 20)
     other, journal = Journal(tmp_path, limit=45), Journal(tmp_path, limit=45)
     other.append(b"0123456789\n")
-    journal.measure()
-    assert journal.held() == 31
+    journal.turn()  # to nothing, but it looks at the folder
     journal.append(b"0123456789\n")
     with pytest.raises(PredictionLogFull):
         journal.append(b"0123456789\n")
-    other.close(-1)
-    journal.close(-1)
-
-
-def test_look_at_the_folder_keeps_nobody_waiting_and_counts_past_a_change_of_segment(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    journal = Journal(tmp_path, limit=1000, segment=30)
-    journal.append(b"0123456789\n")
-    scan = segments.size
-
-    def scan_while_one_appends(folder: Path, but: Path) -> int:
-        found = scan(folder, but)
-        monkeypatch.setattr(segments, "size", scan)
-        assert not journal._lock.locked()
-        journal.append(b"0123456789" * 4 + b"\n")  # it goes into the next segment
-        return found
-
-    monkeypatch.setattr(segments, "size", scan_while_one_appends)
-    journal.measure()
-    assert journal.held() == 11 + 41
-    journal.close(-1)
+    other.close()
+    journal.close()
 
 
 def test_folder_that_cannot_be_written_stops_the_start(tmp_path: Path) -> None:
@@ -102,25 +80,40 @@ def test_folder_that_cannot_be_written_stops_the_start(tmp_path: Path) -> None:
 def test_closed_journal_takes_nothing(tmp_path: Path) -> None:
     journal = Journal(tmp_path, limit=100)
     journal.append(b"a\n")
-    journal.close(-1)
+    journal.close()
     with pytest.raises(PredictionLogFull, match=r"shutting down"):
         journal.append(b"b\n")
 
 
-def test_close_removes_a_segment_that_is_in_the_store(tmp_path: Path) -> None:
+def test_closed_journal_leaves_what_was_written_and_no_empty_file(tmp_path: Path) -> None:
+    written, empty = Journal(tmp_path, limit=100), Journal(tmp_path, limit=100)
+    written.append(b"a\n")
+    for journal in (written, empty):
+        journal.close()
+        journal.turn()  # there is nothing to give up any more
+    assert contents(tmp_path) == [b"a\n"]
+
+
+def test_what_is_given_up_is_adopted_and_the_next_segment_is_written(tmp_path: Path) -> None:
     journal = Journal(tmp_path, limit=100)
+    journal.turn()  # nothing was written
     journal.append(b"a\n")
-    journal.close(2)
-    assert contents(tmp_path) == []
+    (first,) = segments.segments(tmp_path)
+    journal.turn()
+    journal.append(b"b\n")
+    with segments.adopted(first) as held:
+        assert held is not None
+    assert contents(tmp_path) == [b"a\n", b"b\n"]
+    journal.close()
 
 
 def test_living_segment_is_adopted_by_nobody_and_a_dead_one_by_one(tmp_path: Path) -> None:
     journal = Journal(tmp_path, limit=100)
     journal.append(b"a\n")
-    path, _ = journal.live()
+    (path,) = segments.segments(tmp_path)
     with segments.adopted(path) as held:
         assert held is None
-    journal.close(-1)
+    journal.close()
     with segments.adopted(path) as first, segments.adopted(path) as second:
         assert first is not None
         assert second is None
@@ -174,11 +167,9 @@ def test_full_disk_refuses_and_takes_again_when_it_has_room(tmp_path: Path) -> N
     os.dup2(full, journal._descriptor)
     with pytest.raises(PredictionLogFull, match=os.strerror(errno.ENOSPC)):
         journal.append(b"second\n")
-    assert journal.live() == (tmp_path, 0)  # what cannot be cut to size is given up
-    journal.measure()
-    assert journal.held() == len(b"first\n")
+    assert segments.pending(tmp_path) == len(b"first\n")  # what cannot be cut to size is given up
     os.close(full)
     journal.append(b"third\n")
     os.close(mine)
-    journal.close(-1)
+    journal.close()
     assert sorted(contents(tmp_path)) == [b"first\n", b"third\n"]

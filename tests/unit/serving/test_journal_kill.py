@@ -12,11 +12,10 @@ from hypothesis import strategies as st
 
 from contender.adapters.predictions import open_predictions
 from contender.serving.journal import Journal
-from contender.serving.shipper import Shipper
 from tests.postgres import PostgresServer
 from tests.predictions import stored
 from tests.unit.serving.journal_children import CONTEXT, append_for_ever, started
-from tests.unit.serving.test_shipper import eventually, files
+from tests.unit.serving.test_shipper import Shipping, eventually, files
 
 # How many acknowledgements a writer gives before it is killed, and how many microseconds later that is.
 LIVES = st.lists(st.tuples(st.integers(0, 60), st.integers(0, 3000)), min_size=1, max_size=3)
@@ -48,9 +47,7 @@ def lived(
 
 
 def adopt(folder: Path, address: str) -> None:
-    shipper = Shipper(Journal(folder, limit=10**9), open_predictions(address, 10))
-    shipper.start()
-    assert shipper.stop(120)
+    assert Shipping(Journal(folder, limit=10**9), open_predictions(address, 10), drain_seconds=120).stop()
 
 
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,8 @@ from contender.core.errors import BundleBroken, ContenderError, PredictionLogFul
 from contender.serving.log_metrics import LogMetrics
 from contender.serving.prediction_log import log_from_env, redacted_from_env
 from tests.predictions import ids, line, stored
+from tests.unit.serving.journal_children import CONTEXT, log_and_be_killed, started
+from tests.unit.serving.test_shipper import eventually
 
 
 def environment(folder: Path, **changes: str) -> dict[str, str]:
@@ -94,3 +97,35 @@ def test_metrics_say_what_is_pending_and_what_was_shipped(tmp_path: Path) -> Non
     assert [value(name) for name in ("pending_bytes", "shipped_total", "refused_total", "torn_total")] == [0, 1, 0, 0]
     assert (value("state", state="stopped"), value("repeated_total")) == (1, 0)
     assert (value("seconds_since_success") or -1) > 0
+
+
+def test_process_that_ships_is_started_again_when_it_is_killed(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    log = log_from_env(environment(tmp_path))
+    assert log is not None
+    log.begin()
+    log.append(one := line())
+    eventually(lambda: log.figures().shipped == 1)
+    process = log._supervisor._process
+    assert process is not None
+    process.kill()
+    log.append(two := line())
+    eventually(lambda: log.figures().shipped == 2)
+    assert (log.figures().failures, log.figures().state) == ({"ShippingEnded": 1}, "shipping")
+    assert log.end()
+    assert stored(str(tmp_path / "predictions.db")) == ids(one + two)
+    assert "is started again" in caplog.text
+
+
+def test_server_that_is_killed_has_all_in_the_store_without_another_one(tmp_path: Path) -> None:
+    heard, told = CONTEXT.Pipe(duplex=False)
+    process = started(log_and_be_killed, told, environment(tmp_path))
+    told.close()
+    acknowledged = heard.recv_bytes().decode().split()
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
+    process.close()
+    heard.close()
+    eventually(lambda: list((tmp_path / "journal").iterdir()) == [])
+    assert stored(str(tmp_path / "predictions.db")) == acknowledged

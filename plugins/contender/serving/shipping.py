@@ -1,0 +1,47 @@
+"""The process beside the server that ships its journal: `python -m contender.serving.shipping`.
+
+Apart from the server, so that no request waits for the interpreter while a batch is taken apart. It ends when its
+standard input does: the server closes it, or is gone, and then its last segment is shipped like any other. After each
+pass it says on standard output how far it is, as one line of JSON.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import select
+import signal
+import sys
+from contextlib import suppress
+
+import msgspec
+
+from contender.serving.prediction_log import DRAIN_SECONDS, journal_folder, store
+from contender.serving.shipper import Progress, Shipper
+
+# Requests come first where the processor is short; the journal is there to wait in.
+NICE = 10
+
+
+def main() -> int:
+    """Ship what the environment names; 0 if nothing is left."""
+    os.nice(NICE)
+    # Of a Ctrl-C the server alone is to hear, and closes our input once it has answered what it had begun.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    logging.basicConfig(format="%(levelname)s: %(message)s")
+    shipper = Shipper(journal_folder(os.environ), store(os.environ))
+    return 0 if shipper.run(_told, _tell, DRAIN_SECONDS) else 1
+
+
+def _told(seconds: float) -> bool:
+    """Whether the server closed our input, or is gone; nothing is ever sent by it."""
+    return bool(select.select([sys.stdin], [], [], seconds)[0])
+
+
+def _tell(progress: Progress) -> None:
+    with suppress(BrokenPipeError):  # the server is gone, and what it left is shipped all the same
+        os.write(sys.stdout.fileno(), msgspec.json.encode(progress) + b"\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
