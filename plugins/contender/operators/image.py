@@ -153,7 +153,7 @@ class ImageInventory(ModelOperator):
         )  # fmt: skip
         write_whole(places.sboms / f"{listed.sbom_digest}.json", document)
         self.log.info("bill of materials %s: %d components", listed.sbom_digest, listed.components)
-        return {"inventory": listed.facts(), "vulnerabilities": self._scan(packages, context).facts()}
+        return {"inventory": listed.facts(), "vulnerabilities": self._scan(packages, context, bool(built)).facts()}
 
     def _installed(self, built: dict[str, Any], lock: str, context: Context) -> tuple[Package, ...]:
         """The packages of the runtime image, which all models on it share: looked for once."""
@@ -174,7 +174,7 @@ class ImageInventory(ModelOperator):
         write_whole(known, canonical([package.facts() for package in found]))
         return found
 
-    def _scan(self, packages: tuple[Package, ...], context: Context) -> Scan:
+    def _scan(self, packages: tuple[Package, ...], context: Context, of_image: bool) -> Scan:
         from contender.adapters import vulnerabilities
 
         places, run = settings(), context["dag_run"]
@@ -183,7 +183,8 @@ class ImageInventory(ModelOperator):
         ignored = ignored_in(listed.read_text(encoding="utf-8"), str(listed)) if listed.is_file() else ()
         # The run's own day, as Airflow has it: a list of what is passed over ends by the calendar.
         on = (getattr(context["ti"], "start_date", None) or run.run_after).date()
-        found = vulnerabilities.scan(packages, places.osv, policy_of(places.vulnerabilities), ignored, on)
+        policy = policy_of(places.vulnerabilities)
+        found = vulnerabilities.scan(packages, places.osv, policy, ignored, on, of_image=of_image)
         tell = self.log.warning if found.not_scanned or found.counted else self.log.info
         tell("known vulnerabilities: %s", found)
         for one in found.counted[:20]:

@@ -52,7 +52,7 @@ def require_releasable(release: Release) -> None:
             expected="packages that the policy of CONTENDER_VULNERABILITIES lets pass",
             got=found.objection if found else "not scanned",
             next_step="raise the packages in the serving lock, or list what does no harm here with a reason in "
-            "vulnerabilities.toml; where the database could not be reached, clear image.inventory",
+            "vulnerabilities.toml; then, or where the database could not be reached, clear image.inventory",
         )  # fmt: skip
 
 

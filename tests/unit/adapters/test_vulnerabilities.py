@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from contender.adapters.vulnerabilities import scan
+from contender.adapters import vulnerabilities
 from contender.core.inventory import Package
-from contender.core.vulnerabilities import Ignored, policy_of
+from contender.core.vulnerabilities import Ignored, Policy, Scan, policy_of
 
 WARN = policy_of("warn")
 DAY = date(2026, 1, 15)
@@ -24,6 +24,14 @@ SSL = Package(
     source_version="3.0.1-2", distribution="debian-12",
 )  # fmt: skip
 PYTHON = Package(name="python", version="3.11.9", purl="pkg:generic/python@3.11.9")
+SID = Package(name="bash", version="5", purl="pkg:deb/debian/bash@5", source="bash", source_version="5")
+
+
+def scan(
+    packages: Sequence[Package], database: str, policy: Policy, ignored: Sequence[Ignored], on: date, of: bool = False
+) -> Scan:
+    """What is known of packages, which are an image's only where that is said."""
+    return vulnerabilities.scan(packages, database, policy, ignored, on, of_image=of)
 
 
 @dataclass
@@ -149,3 +157,31 @@ def test_scan_of_a_database_that_is_not_there_says_so_the_same_at_each_attempt()
 
 def test_scan_of_no_database_asks_nobody() -> None:
     assert scan((NUMPY,), "none", WARN, (), DAY).not_scanned == "CONTENDER_OSV is none"
+
+
+@pytest.mark.parametrize(
+    ("packages", "unasked"),
+    [
+        ((NUMPY, PYTHON), "the image's system packages, of which it keeps no list"),
+        ((NUMPY, SSL, SID), "1 system packages are of no known release"),
+    ],
+    ids=["no list", "no release"],
+)
+def test_scan_of_an_image_whose_system_packages_nobody_can_be_asked_about_is_none_until_that_is_passed_over(
+    osv: Osv, packages: tuple[Package, ...], unasked: str
+) -> None:
+    osv.known = {}
+    found = scan(packages, osv.url, policy_of("block"), (), DAY, of=True)
+    assert found.objection.startswith(f"not scanned: {unasked}")
+    assert "list the id system-packages in vulnerabilities.toml" in str(found)
+    ignored = [Ignored(id="system-packages", reason="the base is built of sources", until=date(2026, 1, 16))]
+    passed = scan(packages, osv.url, policy_of("block"), ignored, DAY, of=True)
+    assert (passed.objection, passed.not_scanned) == ("", "")
+    assert [(one.id, one.ignored) for one in passed.found] == [("system-packages", "the base is built of sources")]
+    assert unasked in passed.found[0].package
+    assert scan(packages, osv.url, policy_of("block"), ignored, date(2026, 1, 16), of=True).objection
+
+
+def test_scan_of_what_would_be_installed_needs_no_system_packages(osv: Osv) -> None:
+    osv.known = {}
+    assert scan((NUMPY,), osv.url, policy_of("block"), (), DAY).objection == ""

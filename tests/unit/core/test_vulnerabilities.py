@@ -87,6 +87,8 @@ def test_scan_in_a_line_says_what_was_found_ignored_or_not_scanned() -> None:
     found = scan("warn", ("high", ""), ("low", ""), ("low", ""), ("critical", "never reached by our code"))
     assert str(found) == "3 known vulnerabilities in 3 packages (1 high, 2 low), 1 more ignored with a reason"
     assert str(scan("warn", not_scanned="away")) == "not scanned: away"
+    partly = scan("warn", ("high", ""), not_scanned="some")
+    assert str(partly) == "not scanned: some; of the rest, 1 known vulnerabilities in 3 packages (1 high)"
     assert str(scan("warn")) == "no known vulnerability in 3 packages"
 
 
