@@ -94,6 +94,22 @@ def test_image_of_the_same_model_has_the_same_digest_when_it_is_made_anew(
         engine.remove(one.tag)
 
 
+def test_image_on_another_runtime_than_there_is_now_is_made_anew_under_its_tag(
+    engine: Engine, client: docker.DockerClient, runtime: Built, bundle: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    plan = image.model(bundle, "3", runtime.tag)
+    # As where the runtime was built again from a base that has moved on.
+    before = engine.put_on(engine.put_on(runtime, Build("contender/test-before:1", {"moved-on": b""})), plan)
+    now = engine.ensure_on(runtime, plan)
+    assert f"{before.digest}, is on another {runtime.tag}" in caplog.text
+    assert client.images.get(plan.tag).id == now.digest != before.digest
+    assert now.digest == engine.put_on(runtime, plan).digest
+    caplog.clear()
+    assert (engine.ensure_on(runtime, plan), caplog.text) == (now, "")
+    for one in (before.digest, now.tag, "contender/test-before:1"):
+        engine.remove(one)
+
+
 def test_image_on_an_engine_that_takes_no_single_layer_is_built_and_the_log_says_so(
     engine: Engine, client: docker.DockerClient, runtime: Built, bundle: Path, monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
