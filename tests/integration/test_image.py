@@ -114,12 +114,15 @@ def test_image_on_an_engine_that_takes_no_single_layer_is_built_and_the_log_says
     engine: Engine, client: docker.DockerClient, runtime: Built, bundle: Path, monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:  # fmt: skip
+    plan = image.model(bundle, "4", runtime.tag)
     # As for a store that has none of the layers below.
     strange = client.api.inspect_image(runtime.digest)
     strange["RootFS"]["Layers"] = [f"sha256:{'0' * 64}"]
     with monkeypatch.context() as patch:
         patch.setattr(engine._client.api, "inspect_image", lambda _: strange, raising=False)
-        built = engine.put_on(runtime, image.model(bundle, "4", runtime.tag))
+        built = engine.put_on(runtime, plan)
+    # As built, it is one layer on the runtime too.
+    assert engine.find(plan.tag) == engine.ensure_on(runtime, plan)
     assert "is built, not put together: the engine takes no single layer (" in caplog.text
     with engine.run(built.tag, environment=RAW_ONLY) as served:
         assert len(served.predict_raw(image.golden(bundle).instances)) == 20

@@ -7,6 +7,7 @@ import pytest
 
 from contender.core.errors import SettingInvalid
 from contender.core.vulnerabilities import (
+    SYSTEM_PACKAGES,
     Ignored,
     Policy,
     Scan,
@@ -108,8 +109,9 @@ def test_ignored_are_read_with_reason_and_end() -> None:
 
 
 def test_example_of_the_page_is_read() -> None:
-    (one,) = ignored_in(example("docs/releases.md", "ignored"), "vulnerabilities.toml")
-    assert (one.id, one.until) == ("GHSA-xxxx-xxxx-xxxx", date(2027, 1, 31))
+    found = ignored_in(example("docs/releases.md", "ignored"), "vulnerabilities.toml")
+    end = date(2027, 1, 31)
+    assert [(one.id, one.until) for one in found] == [("GHSA-xxxx-xxxx-xxxx", end), (SYSTEM_PACKAGES, end)]
 
 
 @pytest.mark.parametrize(
