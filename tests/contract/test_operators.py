@@ -60,7 +60,7 @@ def test_operator_documents_its_arguments_and_which_are_templated(operator: Any)
     first = doc.splitlines()[0]
     assert first.endswith(".")
     assert len(first) <= 120
-    own = vars(operator).get("template_fields", ())
+    own = operator.template_fields
     assert ("(templated)" in doc) == bool(own)
     for field in own:
         assert field in doc

@@ -16,6 +16,7 @@ from contender.factory import model_dags
 from flight_delay import model
 from flight_delay.dag import SPEC
 from tests.conftest import INTERVAL
+from tests.osv import osv  # noqa: F401  a fixture
 from tests.tiny_platform import tiny, tiny_base  # noqa: F401  fixtures
 
 Change = Callable[[pd.DataFrame], pd.DataFrame]

@@ -7,8 +7,12 @@ import re
 
 import pytest
 
-from contender.core.errors import PromotionRefused, SettingInvalid, SigningKeyUnusable
-from contender.core.vulnerabilities import Vulnerability
+from contender.core.errors import EngineUnavailable, PromotionRefused, SettingInvalid, SigningKeyUnusable
+from contender.core.inventory import Package
+from contender.core.settings import settings
+from contender.core.vulnerabilities import Scan, Vulnerability
+from contender.operators.supply_chain import keep_packages
+from tests.osv import Osv
 from tests.tiny_platform import Tiny, champion, manifest
 
 HIGH = Vulnerability(id="GHSA-1", package="pkg:pypi/numpy@1", severity="high").facts()
@@ -100,3 +104,42 @@ def test_inventory_refuses_a_list_of_ignored_without_reasons(tiny: Tiny, monkeyp
     monkeypatch.setenv("CONTENDER_VULNERABILITIES_IGNORED", str(listed))
     with pytest.raises(SettingInvalid, match=r"where: .*ignored\.toml.*reason"):
         tiny.better.chain.call(tiny.better.dag, "image.inventory", fitted=tiny.better.made["fitted"], built=None)
+
+
+RUNTIME = "sha256:" + "a" * 64
+BUILT = {"image": "contender/tiny:2-ab", "digest": "sha256:2", "runtime": "contender/serving-runtime:ab",
+         "runtime_digest": RUNTIME}  # fmt: skip
+NUMPY = Package(name="numpy", version="1", purl="pkg:pypi/numpy@1")
+
+
+def inventory(tiny: Tiny) -> dict[str, dict[str, object]]:
+    """`image.inventory` of an image that no engine has: what is in it is known, or there is no telling."""
+    given = {"fitted": tiny.better.made["fitted"], "built": BUILT}
+    return dict(tiny.better.chain.call(tiny.better.dag, "image.inventory", **given))
+
+
+def test_inventory_takes_what_was_found_in_its_runtime_in_its_own_form_and_nothing_else(
+    tiny: Tiny, caplog: pytest.LogCaptureFixture
+) -> None:
+    places = settings()
+    keep_packages(RUNTIME, (NUMPY,), places)
+    assert inventory(tiny)["inventory"]["components"] == 2
+    (kept,) = places.sboms.glob("runtime-*.json")
+    found = kept.read_bytes()
+    kept.with_name(f"runtime-{'a' * 64}.json").write_bytes(found)  # as it was named before there was a form
+    for other in (found.replace(b"aaaa", b"bbbb"), b"[]", None):
+        kept.unlink() if other is None else kept.write_bytes(other)
+        with pytest.raises(EngineUnavailable):
+            inventory(tiny)
+    assert "is made anew" in caplog.text
+
+
+def test_inventory_of_an_image_that_lists_no_system_packages_says_so_and_blocks(
+    tiny: Tiny, osv: Osv, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    osv.known = {}
+    monkeypatch.setenv("CONTENDER_OSV", osv.url)
+    keep_packages(RUNTIME, (NUMPY,), settings())
+    found = inventory(tiny)["vulnerabilities"]
+    assert "known vulnerabilities: not scanned: the image's system packages" in capsys.readouterr().out
+    assert Scan.model_validate({**found, "policy": {"action": "block"}}).objection.startswith("not scanned: ")

@@ -198,6 +198,20 @@ def said(proxy: str, request: bytes) -> bytes:
         return connection.recv(65536).partition(b"\r\n")[0]
 
 
+def test_proxy_hands_out_no_files_of_a_served_model(
+    http: httpx.Client, client: docker.DockerClient, versions: dict[str, Built], network: str
+) -> None:
+    body = config(versions["7"], network) | {"Labels": {"contender.purpose": "served", "contender.test": "files"}}
+    assert http.post("/v1.41/containers/create", json=body).status_code == 201
+    (served,) = created(client)
+    try:
+        answer = http.get(f"/v1.41/containers/{served.id}/archive", params={"path": "/bundle"})
+        assert (answer.status_code, "contender.purpose: proof" in answer.json()["message"]) == (403, True)
+        assert http.get(f"/v1.41/containers/{served.id}/json").status_code == 200
+    finally:
+        served.remove()
+
+
 RAW = {
     "up and down": b"GET /v1.41/../v1.41/info HTTP/1.1\r\nHost: x\r\n\r\n",
     "escaped": b"GET /v1.41/images/%2e%2e/info HTTP/1.1\r\nHost: x\r\n\r\n",

@@ -94,16 +94,35 @@ def test_image_of_the_same_model_has_the_same_digest_when_it_is_made_anew(
         engine.remove(one.tag)
 
 
+def test_image_on_another_runtime_than_there_is_now_is_made_anew_under_its_tag(
+    engine: Engine, client: docker.DockerClient, runtime: Built, bundle: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    plan = image.model(bundle, "3", runtime.tag)
+    # As where the runtime was built again from a base that has moved on.
+    before = engine.put_on(engine.put_on(runtime, Build("contender/test-before:1", {"moved-on": b""})), plan)
+    now = engine.ensure_on(runtime, plan)
+    assert f"{before.digest}, is on another {runtime.tag}" in caplog.text
+    assert client.images.get(plan.tag).id == now.digest != before.digest
+    assert now.digest == engine.put_on(runtime, plan).digest
+    caplog.clear()
+    assert (engine.ensure_on(runtime, plan), caplog.text) == (now, "")
+    for one in (before.digest, now.tag, "contender/test-before:1"):
+        engine.remove(one)
+
+
 def test_image_on_an_engine_that_takes_no_single_layer_is_built_and_the_log_says_so(
     engine: Engine, client: docker.DockerClient, runtime: Built, bundle: Path, monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:  # fmt: skip
+    plan = image.model(bundle, "4", runtime.tag)
     # As for a store that has none of the layers below.
     strange = client.api.inspect_image(runtime.digest)
     strange["RootFS"]["Layers"] = [f"sha256:{'0' * 64}"]
     with monkeypatch.context() as patch:
         patch.setattr(engine._client.api, "inspect_image", lambda _: strange, raising=False)
-        built = engine.put_on(runtime, image.model(bundle, "4", runtime.tag))
+        built = engine.put_on(runtime, plan)
+    # As built, it is one layer on the runtime too.
+    assert engine.find(plan.tag) == engine.ensure_on(runtime, plan)
     assert "is built, not put together: the engine takes no single layer (" in caplog.text
     with engine.run(built.tag, environment=RAW_ONLY) as served:
         assert len(served.predict_raw(image.golden(bundle).instances)) == 20

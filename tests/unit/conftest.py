@@ -1,4 +1,4 @@
-"""An MLflow store of their own for the tests of what is kept in it."""
+"""What the unit tests share: an MLflow store of a test's own, and a database of known vulnerabilities."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.osv import osv  # noqa: F401  a fixture
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,7 @@ from typing import Protocol
 import docker
 
 from contender.adapters import engine_images, registry
-from contender.adapters.engine_calls import GONE, TAIL, gone
+from contender.adapters.engine_calls import GONE, TAIL, calling, gone
 from contender.adapters.engine_images import ModelImage
 from contender.adapters.image_layer import layered
 from contender.adapters.registry import Registry
@@ -158,8 +158,28 @@ class Engine:
         return built
 
     def ensure_on(self, below: Built, plan: Plan) -> Built:
-        """The image that has the plan's files on another one: made as `put_on` does, but only where it is absent."""
-        return self.find(plan.tag) or self.put_on(below, plan)
+        """The image that has the plan's files on another one: made as `put_on` does, but only where it is absent.
+
+        A tag tells the model and the runtime's recipe, and not of which base the runtime was built: an image that was
+        there before its runtime was built anew is made anew too.
+
+        Args:
+            below: The image below, which the engine has.
+            plan: Its Dockerfile does no more than copy the context.
+
+        Raises:
+            ImageFailed: The image below is gone, or the build failed.
+            EngineUnavailable: The engine went away.
+        """
+        found = self.find(plan.tag)
+        if found is None:
+            return self.put_on(below, plan)
+        with calling(f"comparing {plan.tag} with {below.tag}"):
+            has, wanted = (self._client.api.inspect_image(one.digest)["RootFS"]["Layers"] for one in (found, below))
+        if has[:-1] == wanted:  # the plan is the one layer above
+            return found
+        log.warning("%s, %s, is on another %s than there is now: it is made anew", plan.tag, found.digest, below.tag)
+        return self.put_on(below, plan)
 
     def put_on(self, below: Built, plan: Plan) -> Built:
         """Put the plan's files on top of an image, as one layer: the same files make the same image.

@@ -27,7 +27,6 @@ class ModelImage:
         digest: Its ID.
         model, version, model_digest: Whose it is; the last is the SHA-256 of the stored model.
         tags: Its names at the engine.
-        size_mb: Its size in 10^6 bytes, with the layers that other images share.
     """
 
     digest: str
@@ -35,7 +34,6 @@ class ModelImage:
     version: str
     model_digest: str
     tags: tuple[str, ...]
-    size_mb: float
 
     @property
     def claimed_by(self) -> frozenset[str]:
@@ -81,7 +79,6 @@ def model_images(client: docker.DockerClient, model: str) -> list[ModelImage]:
         images.append(ModelImage(
             digest=one["Id"], model=model, version=labels.get(VERSION, ""), model_digest=labels.get(MODEL_DIGEST, ""),
             tags=tuple(sorted(name for name in names if not name.startswith("<none>"))),
-            size_mb=round(one["Size"] / 1e6, 1),
         ))  # fmt: skip
     return sorted(images, key=lambda image: (len(image.version), image.version, image.digest))
 

@@ -15,7 +15,16 @@ import requests
 
 from contender.adapters.source_address import hidden, shown
 from contender.core.inventory import Package
-from contender.core.vulnerabilities import SEVERITIES, Ignored, Policy, Scan, Severity, Vulnerability, severity_of
+from contender.core.vulnerabilities import (
+    SEVERITIES,
+    SYSTEM_PACKAGES,
+    Ignored,
+    Policy,
+    Scan,
+    Severity,
+    Vulnerability,
+    severity_of,
+)
 
 OFF = "none"
 AT_ONCE = 1000  # questions of one call, as the API allows
@@ -24,7 +33,15 @@ TIMEOUT = (3.05, 10)  # seconds to connect, and between two bytes
 TOGETHER = 8  # advisories fetched side by side
 
 
-def scan(packages: Sequence[Package], database: str, policy: Policy, ignored: Iterable[Ignored], on: date) -> Scan:
+def scan(
+    packages: Sequence[Package],
+    database: str,
+    policy: Policy,
+    ignored: Iterable[Ignored],
+    on: date,
+    *,
+    of_image: bool,
+) -> Scan:
     """Ask what is known of packages. A database that does not answer is no error: the scan says so.
 
     Args:
@@ -33,6 +50,7 @@ def scan(packages: Sequence[Package], database: str, policy: Policy, ignored: It
         policy: What is to be done about it.
         ignored: What is passed over, each until its day.
         on: The day that the scan is of.
+        of_image: Whether they are what was found in an image, which has system packages too.
     """
     questions = [(package, question) for package in packages if (question := _question(package))]
     public = shown(database)  # kept in the manifest and told in messages
@@ -51,11 +69,22 @@ def scan(packages: Sequence[Package], database: str, policy: Policy, ignored: It
         for (package, _), advisories in zip(questions, known, strict=True) for advisory in advisories
     ]  # fmt: skip
     found.sort(key=lambda one: (-SEVERITIES.index(one.severity), one.id, one.package))
-    unasked = sum(package.purl.startswith("pkg:deb/") and _question(package) is None for package in packages)
-    unknown = f"{unasked} system packages are of no known release" if unasked else ""
-    return Scan(
-        **asked, found=tuple(found), not_scanned=unknown or ("" if questions else "there is nothing to ask about")
-    )
+    unasked = _unasked(packages, of_image)
+    if unasked and (reason := reasons.get(SYSTEM_PACKAGES)):
+        found.append(Vulnerability(id=SYSTEM_PACKAGES, package=unasked, ignored=reason))
+        unasked = ""
+    elif unasked:
+        unasked += f"; take a released Debian as its base, or list the id {SYSTEM_PACKAGES} in vulnerabilities.toml"
+    nothing = "" if questions else "there is nothing to ask about"
+    return Scan(**asked, found=tuple(found), not_scanned=unasked or nothing)
+
+
+def _unasked(packages: Sequence[Package], of_image: bool) -> str:
+    """Which of an image's system packages nobody can be asked about."""
+    system = [package for package in packages if package.purl.startswith("pkg:deb/")]
+    if unknown := sum(_question(package) is None for package in system):
+        return f"{unknown} system packages are of no known release"
+    return "" if system or not of_image else "the image's system packages, of which it keeps no list (dpkg's)"
 
 
 def _question(package: Package) -> dict[str, Any] | None:

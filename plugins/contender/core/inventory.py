@@ -7,6 +7,8 @@ from pydantic import Field
 from contender.core.results import Result
 
 SBOM = "sbom.cdx.json"
+# Of how the packages of a runtime are listed: with another number, what was kept before is looked for anew.
+FORM = 2
 
 
 class Package(Result):
@@ -27,6 +29,18 @@ class Package(Result):
     source: str = ""
     source_version: str = ""
     distribution: str = ""
+
+
+class Runtime(Result):
+    """What was found in a runtime image, as it is kept for the next model on it.
+
+    Attributes:
+        digest: The image's ID.
+        packages: What is in it.
+    """
+
+    digest: str
+    packages: tuple[Package, ...]
 
 
 class Inventory(Result):

@@ -15,6 +15,8 @@ from contender.core.results import Result
 Severity = Literal["unknown", "low", "medium", "high", "critical"]
 SEVERITIES: tuple[Severity, ...] = get_args(Severity)
 SETTING = "CONTENDER_VULNERABILITIES"
+# What stands in the list of what is passed over for the packages of a base that keeps no list of them.
+SYSTEM_PACKAGES = "system-packages"
 # The lowest score of each rating (CVSS v3.1 specification, table 14).
 RATINGS: tuple[tuple[float, Severity], ...] = ((9.0, "critical"), (7.0, "high"), (4.0, "medium"), (0.1, "low"))
 
@@ -54,7 +56,7 @@ class Ignored(Result):
     """An advisory that is passed over for a while.
 
     Attributes:
-        id: The database's.
+        id: The database's; or `system-packages`, where nobody can be asked about an image's.
         reason: Why it does no harm here.
         until: The first day on which it counts again.
     """
@@ -71,7 +73,7 @@ class Scan(Result):
         policy: What was to be done about it.
         database: Whom the question was put to.
         packages: How many packages it was asked about.
-        not_scanned: Why it was not answered; empty where it was.
+        not_scanned: Why it was not answered, or what it could not be asked about; empty where it was.
         found: What it knows, the worst first.
     """
 
@@ -99,7 +101,10 @@ class Scan(Result):
     def __str__(self) -> str:
         """One line for a log or a report."""
         if self.not_scanned:
-            return f"not scanned: {self.not_scanned}"
+            return f"not scanned: {self.not_scanned}" + (f"; of the rest, {self._sum()}" if self.found else "")
+        return self._sum()
+
+    def _sum(self) -> str:
         passed = len(self.found) - len(self.counted)
         ignored = f", {passed} more ignored with a reason" if passed else ""
         if not self.counted:

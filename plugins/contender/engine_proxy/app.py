@@ -85,7 +85,7 @@ class Proxy:
         path = call.path
         if call.container:
             container = await self._look(f"/containers/{call.container}/json")
-            rules.require_own_container(container, self._network)
+            rules.require_own_container(container, self._network, call.purposes)
             # By its ID: the name may be another's a moment later.
             path = path.format(id=container["Id"])
         if call.image:

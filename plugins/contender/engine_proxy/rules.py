@@ -52,13 +52,17 @@ Body = Literal["none", "config", "context", "archive"]
 
 @dataclass(frozen=True)
 class Rule:
-    """One kind of call: its method, the pattern of its path, what its query may and must have, what its body is."""
+    """One kind of call: its method, the pattern of its path, what its query may and must have, what its body is.
+
+    One on a container says by `purposes` what the container must be for.
+    """
 
     method: str
     path: str
     query: Mapping[str, Check] = field(default_factory=dict)
     required: frozenset[str] = frozenset()
     body: Body = "none"
+    purposes: frozenset[str] = PURPOSES
 
 
 @dataclass(frozen=True)
@@ -68,6 +72,7 @@ class Call:
     Attributes:
         method, path, query, body: What to send; in the path, `{id}` stands for the ID of `container`.
         container: Name or ID of the container that must be one of ours; empty where the call is on none.
+        purposes: What that container must be for: one of these.
         image: Name or ID of the image that must be a model's; empty where it may be any.
         account: Whether the registry's account goes with it.
     """
@@ -79,6 +84,7 @@ class Call:
     container: str
     image: str = ""
     account: bool = False
+    purposes: frozenset[str] = PURPOSES
 
 
 def _like(pattern: str) -> Check:
@@ -150,7 +156,7 @@ LOGS = {
     **dict.fromkeys(("since", "until"), _like("[0-9.]{1,32}")),
     "tail": _like("all|[0-9]{1,6}"),
 }
-# Of a container of ours, which holds nothing but its image.
+# Of a proof, which holds nothing but its image: a served model's container has the journal of what it was asked.
 FILES = {"path": _like("(/(?![.]{1,2}(/|$))[A-Za-z0-9_.+-]{1,64}){1,12}")}
 STATS = {"stream": _like("(?i)false|0"), "one-shot": WHETHER}
 TO_TAG = {"repo": _like(REPOSITORY), "tag": _like(TAG)}
@@ -171,7 +177,7 @@ RULES = (
     Rule("GET", "/containers/json", LIST, frozenset({"filters"})),
     Rule("GET", f"{ON_CONTAINER}/json", {"size": WHETHER}),
     Rule("GET", f"{ON_CONTAINER}/logs", LOGS),
-    Rule("GET", f"{ON_CONTAINER}/archive", FILES, frozenset({"path"})),
+    Rule("GET", f"{ON_CONTAINER}/archive", FILES, frozenset({"path"}), purposes=frozenset({"proof"})),
     Rule("GET", f"{ON_CONTAINER}/stats", STATS, frozenset({"stream"})),
     Rule("POST", f"{ON_CONTAINER}/start"),
     Rule("POST", f"{ON_CONTAINER}/stop", {"t": _like("[0-9]{1,3}")}),
@@ -205,7 +211,7 @@ def judge(method: str, raw_path: bytes, raw_query: bytes, network: str, registry
         named = re.fullmatch(re.escape(network) + SERVED_NAME, query["name"]) if "name" in query else True
         _require(named, asked, f"a name that begins with {network}-", query.get("name"))
         image, account = _on_images(found.groupdict(), query, asked, registry)
-        return Call(method, version + to, query, rule.body, container, image, account)
+        return Call(method, version + to, query, rule.body, container, image, account, rule.purposes)
     raise _refused(
         "the engine is not asked this",
         asked,
@@ -317,11 +323,12 @@ def _mounts(mounts: Any, network: str) -> list[dict[str, Any]]:
     return [{"Type": "volume", "Source": mount["Source"], "Target": JOURNAL} for mount in mounts]
 
 
-def require_own_container(found: Mapping[str, Any], network: str) -> None:
-    """Refuse a container, as the engine described it, that does not bear our label or is another stack's."""
+def require_own_container(found: Mapping[str, Any], network: str, purposes: frozenset[str] = PURPOSES) -> None:
+    """Refuse a container, as the engine described it, that is for nothing of ours or is another stack's."""
     labels, joined = found["Config"].get("Labels") or {}, found["HostConfig"]["NetworkMode"]
     _require(joined == network, f"container {found['Name']}", f"one on {network}", joined)
-    _require(PURPOSE in labels, f"container {found['Name']}", f"one with the label {PURPOSE}", some(labels) or "none")
+    expected = f"one with the label {PURPOSE}: {some(sorted(purposes))}"
+    _require(labels.get(PURPOSE) in purposes, f"container {found['Name']}", expected, labels.get(PURPOSE))
 
 
 def require_model_image(found: Mapping[str, Any]) -> None:

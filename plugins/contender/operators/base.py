@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC
 from functools import partial
 from pathlib import Path
@@ -105,6 +106,22 @@ class ModelOperator(BaseOperator):
         # Airflow leaves no `.git` in a version's checkout; Git would answer for a repository around it.
         bundle = getattr(context["ti"], "bundle_instance", None)
         return (bundle and bundle.version) or code_revision(self.settings.root)
+
+
+class ImageOperator(ModelOperator):
+    """Base of the operators that look at what was built of what was trained.
+
+    Args:
+        fitted: What `TrainFit` returned (templated).
+        built: What `ImageBuild` returned (templated).
+    """
+
+    template_fields: Sequence[str] = ("fitted", "built")
+
+    def __init__(self, *, fitted: Any, built: Any, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.fitted = fitted
+        self.built = built
 
 
 def _spec_in(folder: Path) -> ModelSpec:

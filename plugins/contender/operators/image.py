@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import tempfile
 from collections.abc import Sequence
@@ -15,11 +14,11 @@ from airflow.sdk.exceptions import AirflowSkipException
 from contender.core.errors import EngineUnavailable
 from contender.core.inventory import Inventory, Package
 from contender.core.lineage import sha256
-from contender.core.manifest import canonical
 from contender.core.settings import settings
 from contender.core.vulnerabilities import Scan, ignored_in, policy_of
 from contender.core.whole import write_whole
-from contender.operators.base import ModelOperator, task_identity
+from contender.operators.base import ImageOperator, ModelOperator, task_identity
+from contender.operators.supply_chain import keep_packages, known_packages
 
 COLOUR = "#e8daef"
 SKIPPED = "skipped"  # XCom key
@@ -67,7 +66,7 @@ class ImageBuild(ModelOperator):
         }  # fmt: skip
 
 
-class ImageProve(ModelOperator):
+class ImageProve(ImageOperator):
     """Start the image, compare its answers to the golden requests with the training process's, and measure it.
 
     Args:
@@ -75,13 +74,7 @@ class ImageProve(ModelOperator):
         built: What `ImageBuild` returned (templated).
     """
 
-    template_fields: Sequence[str] = ("fitted", "built")
     ui_color = COLOUR
-
-    def __init__(self, *, fitted: Any, built: Any, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.fitted = fitted
-        self.built = built
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Return the proof."""
@@ -111,7 +104,7 @@ class ImageProve(ModelOperator):
         return proof.facts()
 
 
-class ImageInventory(ModelOperator):
+class ImageInventory(ImageOperator):
     """List what is in the image, and ask what is known against it; without an image, what one would be built of.
 
     Args:
@@ -119,13 +112,7 @@ class ImageInventory(ModelOperator):
         built: What `ImageBuild` returned, or nothing (templated).
     """
 
-    template_fields: Sequence[str] = ("fitted", "built")
     ui_color = COLOUR
-
-    def __init__(self, *, fitted: Any, built: Any, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.fitted = fitted
-        self.built = built
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Keep the bill of materials by its digest, in the folder `sboms` of the home.
@@ -153,7 +140,7 @@ class ImageInventory(ModelOperator):
         )  # fmt: skip
         write_whole(places.sboms / f"{listed.sbom_digest}.json", document)
         self.log.info("bill of materials %s: %d components", listed.sbom_digest, listed.components)
-        return {"inventory": listed.facts(), "vulnerabilities": self._scan(packages, context).facts()}
+        return {"inventory": listed.facts(), "vulnerabilities": self._scan(packages, context, bool(built)).facts()}
 
     def _installed(self, built: dict[str, Any], lock: str, context: Context) -> tuple[Package, ...]:
         """The packages of the runtime image, which all models on it share: looked for once."""
@@ -161,20 +148,19 @@ class ImageInventory(ModelOperator):
         from contender.adapters.image_files import files_of
         from contender.stages import sbom
 
-        places = settings()
-        known = places.sboms / f"runtime-{built['runtime_digest'].removeprefix('sha256:')}.json"
-        if known.is_file():
-            return tuple(Package.model_validate(one) for one in json.loads(known.read_bytes()))
+        places, runtime = settings(), built["runtime_digest"]
+        if (known := known_packages(runtime, places)) is not None:
+            return known
         look = f"{places.serving_network or places.home}/{task_identity(context)}"
         with files_of(Engine.connect(), built["digest"], network=places.serving_network, look=look) as inside:
             files = {}
             for path in (sbom.DPKG, sbom.OS_RELEASE, *sbom.package_folders(inside.environment)):
                 files.update(inside.read(path, only=sbom.WANTED))
             found = sbom.installed(files, inside.environment, lock)
-        write_whole(known, canonical([package.facts() for package in found]))
+        keep_packages(runtime, found, places)
         return found
 
-    def _scan(self, packages: tuple[Package, ...], context: Context) -> Scan:
+    def _scan(self, packages: tuple[Package, ...], context: Context, of_image: bool) -> Scan:
         from contender.adapters import vulnerabilities
 
         places, run = settings(), context["dag_run"]
@@ -183,7 +169,8 @@ class ImageInventory(ModelOperator):
         ignored = ignored_in(listed.read_text(encoding="utf-8"), str(listed)) if listed.is_file() else ()
         # The run's own day, as Airflow has it: a list of what is passed over ends by the calendar.
         on = (getattr(context["ti"], "start_date", None) or run.run_after).date()
-        found = vulnerabilities.scan(packages, places.osv, policy_of(places.vulnerabilities), ignored, on)
+        policy = policy_of(places.vulnerabilities)
+        found = vulnerabilities.scan(packages, places.osv, policy, ignored, on, of_image=of_image)
         tell = self.log.warning if found.not_scanned or found.counted else self.log.info
         tell("known vulnerabilities: %s", found)
         for one in found.counted[:20]:

@@ -2,19 +2,46 @@
 
 from __future__ import annotations
 
+import logging
 import tempfile
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from contender.core.errors import PromotionRefused
-from contender.core.inventory import SBOM, Inventory
+from contender.core.inventory import FORM, SBOM, Inventory, Package, Runtime
 from contender.core.lineage import sha256
-from contender.core.manifest import MANIFEST, Release
+from contender.core.manifest import MANIFEST, Release, canonical
 from contender.core.provenance import PROVENANCE, statement
 from contender.core.results import ImageProof
 from contender.core.settings import Settings
 from contender.core.vulnerabilities import Scan, policy_of
 from contender.core.whole import write_whole
+
+log = logging.getLogger(__name__)
+
+
+def known_packages(runtime: str, places: Settings) -> tuple[Package, ...] | None:
+    """What was found in a runtime image before, by its ID; `None` where it is to be looked for."""
+    path = _packages_of(runtime, places)
+    if not path.is_file():
+        return None
+    try:
+        found = Runtime.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        log.warning("%s cannot be used, and is made anew: %s", path, error)
+        return None
+    return found.packages if found.digest == runtime else None
+
+
+def keep_packages(runtime: str, packages: tuple[Package, ...], places: Settings) -> None:
+    """Keep what was found in a runtime image for the next model on it."""
+    write_whole(_packages_of(runtime, places), canonical(Runtime(digest=runtime, packages=packages).facts()))
+
+
+def _packages_of(runtime: str, places: Settings) -> Path:
+    return places.sboms / f"runtime-{runtime.removeprefix('sha256:')}.{FORM}.json"
 
 
 def inventoried(returned: Any, places: Settings) -> tuple[Inventory, Scan]:
@@ -52,7 +79,7 @@ def require_releasable(release: Release) -> None:
             expected="packages that the policy of CONTENDER_VULNERABILITIES lets pass",
             got=found.objection if found else "not scanned",
             next_step="raise the packages in the serving lock, or list what does no harm here with a reason in "
-            "vulnerabilities.toml; where the database could not be reached, clear image.inventory",
+            "vulnerabilities.toml; then, or where the database could not be reached, clear image.inventory",
         )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""`.env`: the stack's secrets and settings, written once, read and checked ever after.
+"""`.env`: the stack's secrets and settings, written once, read and checked ever after; what is new is added to it.
 
 `.env.example` says what belongs in it: its lines without `#` are the required names.
 """
@@ -21,6 +21,9 @@ USER, PASSWORD, FERNET_KEY = "CONTENDER_ADMIN_USER", "CONTENDER_ADMIN_PASSWORD",
 PORT, BIND, EXECUTOR = "CONTENDER_PORT", "CONTENDER_BIND", "CONTENDER_EXECUTOR"
 STACK, PROJECT = "CONTENDER_STACK", "contender"
 CELERY = "CeleryExecutor"
+# What the data were made with, or open with: another value is no better than none. The rest is put in force by each
+# start, so that a name that a `.env` of an earlier version lacks can be given a value.
+OF_THE_DATA = frozenset({"CONTENDER_POSTGRES_PASSWORD", FERNET_KEY, USER, PASSWORD})
 OWN = "CONTENDER_"
 LINE = re.compile(r"(?:export\s+)?([A-Za-z_]\w*)\s*=\s*(.*)", re.ASCII)
 # What may stand in a URL as it is: most of the values become part of one.
@@ -67,6 +70,37 @@ def write(folder: Path, values: Mapping[str, str]) -> None:
         ) from there
     finally:
         draft.unlink(missing_ok=True)
+
+
+def lacking(folder: Path, values: Mapping[str, str]) -> dict[str, str]:
+    """A value for each secret that a `.env` of an earlier version has not heard of, as a first `.env` would have it.
+
+    Args:
+        folder: The checkout.
+        values: The file's, with the shell's own over them.
+    """
+    return {name: value for name, value in fresh(folder).items() if name not in OF_THE_DATA | values.keys()}
+
+
+def add(folder: Path, values: Mapping[str, str]) -> None:
+    """Add lines to the end of `.env`; what is there stays as it is.
+
+    Raises:
+        EnvFileInvalid: It cannot be written.
+    """
+    path = folder / NAME
+    lines = "".join(f"{name}={value}\n" for name, value in values.items())
+    try:
+        ended = path.read_bytes()[-1:] in {b"", b"\n"}
+        with path.open("a", encoding="utf-8", newline="") as file:
+            file.write(f"{'' if ended else chr(10)}# Added by `make up`, as this version needs them.\n{lines}")
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise EnvFileInvalid(
+            f"{', '.join(values)} cannot be added to it", where=str(path), expected="a file that can be written",
+            got=error.strerror, next_step="make it writable, or add a line NAME=<value> for each; then `make up` again",
+        ) from error  # fmt: skip
 
 
 def read(folder: Path) -> dict[str, str] | None:

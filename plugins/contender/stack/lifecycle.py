@@ -53,8 +53,7 @@ def up(engine: Engine, wanted: Wanted, say: Say, *, free: FreeBytes = free_bytes
     for note in ready.notes:
         say(f"  note: {note}")
     _build(ready, say)
-    if ready.secrets:
-        env_file.write(engine.folder, ready.secrets)
+    _keep(ready, say)
     ran = {row["Service"] for row in ready.engine.containers() if row["State"] == "running"}
     say("Starting")
     scale = ["--scale", f"{WORKER}={workers}"] if workers else []
@@ -123,6 +122,15 @@ def logs(engine: Engine, service: str) -> int:
         )
     command = engine.compose_command("logs", "--follow", "--tail", "100", *([service] if service else []))
     return subprocess.call(command, cwd=engine.folder, env=dict(engine.env))
+
+
+def _keep(ready: Ready, say: Say) -> None:
+    """Write what is new of `.env`: all of it, or what an earlier version had no need of."""
+    if env_file.read(ready.engine.folder) is None:
+        env_file.write(ready.engine.folder, ready.secrets)
+    elif ready.secrets:
+        env_file.add(ready.engine.folder, ready.secrets)
+        say(f"  added to {env_file.NAME}, which lacked them: {', '.join(ready.secrets)}")
 
 
 def _check_wanted(wanted: Wanted) -> None:
@@ -215,7 +223,7 @@ def _greeting(ready: Ready) -> str:
     url = address(ready.config)
     values = {**(env_file.read(ready.engine.folder) or {}), **env_file.own(ready.engine.env)}
     user, password = values[env_file.USER], f"in {env_file.NAME} ({env_file.PASSWORD})"
-    if ready.secrets:  # the one time that it is shown
+    if env_file.PASSWORD in ready.secrets:  # the one time that it is shown
         password = f"{values[env_file.PASSWORD]}   (kept in {env_file.NAME}, shown this once)"
     rows = {
         "Airflow": f"{url}/",

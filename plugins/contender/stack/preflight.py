@@ -45,7 +45,7 @@ class Ready:
     Attributes:
         engine: With everything in its environment that Compose needs.
         config: The compose file with every variable put in.
-        secrets: The values for `.env` where there is none yet, else nothing.
+        secrets: What `.env` is to be given: all that belongs in it where there is none yet, else what it lacks.
         notes: What could not be checked, and what should be changed.
     """
 
@@ -89,10 +89,11 @@ def preflight(engine: Engine, *, workers: int = 0, free: FreeBytes = free_bytes)
     engine, config = _with_socket(engine, info, host, values)
     check_readable(engine.folder, config)
     notes = [note for note in (_check_disk(engine, info, config, free), _check_port(engine, config)) if note]
-    if not secrets and env_file.readable_by_others(engine.folder):
+    known = (engine.folder / env_file.NAME).exists()
+    if known and env_file.readable_by_others(engine.folder):
         notes.append(f"other users can read {env_file.NAME}: chmod 600 {env_file.NAME}")
     check_checkout(engine)
-    _check_data(engine, config, known=not secrets)
+    _check_data(engine, config, known=known)
     return Ready(engine, config, secrets, tuple(notes))
 
 
@@ -278,12 +279,11 @@ def _check_data(engine: Engine, config: Mapping[str, Any], *, known: bool) -> No
 
 
 def _values(engine: Engine) -> tuple[dict[str, str], dict[str, str]]:
-    """The settings in force, and those of them that are new: the secrets of a first start."""
-    written = env_file.read(engine.folder)
-    new = env_file.fresh(engine.folder) if written is None else {}
-    shell = env_file.own(engine.env)
+    """The settings in force, and those of them that are new: a first start's secrets, or what an older file lacks."""
+    written, shell = env_file.read(engine.folder), env_file.own(engine.env)
+    new = env_file.fresh(engine.folder) if written is None else env_file.lacking(engine.folder, {**written, **shell})
     # The first start's secrets are ours: a variable left in the shell would be gone at the next start.
-    values = {**shell, **new} if written is None else {**written, **shell}
+    values = {**(written or {}), **shell, **new}
     env_file.check(engine.folder, values)
     if values.get(env_file.EXECUTOR) == env_file.CELERY and engine.env.get("COMPOSE_PROFILES") != "celery":
         raise env_file.EnvFileInvalid(

@@ -7,6 +7,7 @@ import pytest
 
 from contender.core.errors import SettingInvalid
 from contender.core.vulnerabilities import (
+    SYSTEM_PACKAGES,
     Ignored,
     Policy,
     Scan,
@@ -87,6 +88,8 @@ def test_scan_in_a_line_says_what_was_found_ignored_or_not_scanned() -> None:
     found = scan("warn", ("high", ""), ("low", ""), ("low", ""), ("critical", "never reached by our code"))
     assert str(found) == "3 known vulnerabilities in 3 packages (1 high, 2 low), 1 more ignored with a reason"
     assert str(scan("warn", not_scanned="away")) == "not scanned: away"
+    partly = scan("warn", ("high", ""), not_scanned="some")
+    assert str(partly) == "not scanned: some; of the rest, 1 known vulnerabilities in 3 packages (1 high)"
     assert str(scan("warn")) == "no known vulnerability in 3 packages"
 
 
@@ -106,8 +109,9 @@ def test_ignored_are_read_with_reason_and_end() -> None:
 
 
 def test_example_of_the_page_is_read() -> None:
-    (one,) = ignored_in(example("docs/releases.md", "ignored"), "vulnerabilities.toml")
-    assert (one.id, one.until) == ("GHSA-xxxx-xxxx-xxxx", date(2027, 1, 31))
+    found = ignored_in(example("docs/releases.md", "ignored"), "vulnerabilities.toml")
+    end = date(2027, 1, 31)
+    assert [(one.id, one.until) for one in found] == [("GHSA-xxxx-xxxx-xxxx", end), (SYSTEM_PACKAGES, end)]
 
 
 @pytest.mark.parametrize(

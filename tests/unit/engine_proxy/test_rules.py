@@ -354,6 +354,14 @@ def test_require_own_container_refuses_one_without_the_label_or_on_another_netwo
     for one in (container(None), container({"com.docker.compose.service": "redis"}), container(served, "other_models")):
         with pytest.raises(EngineCallRefused, match="container /a"):
             rules.require_own_container(one, NETWORK)
+    with pytest.raises(EngineCallRefused, match=r"container /a; expected: .*contender\.purpose: proof; got: served"):
+        rules.require_own_container(container(served), NETWORK, frozenset({"proof"}))
+
+
+def test_judge_files_are_of_a_proof_alone_which_has_no_journal() -> None:
+    files = rules.judge("GET", b"/v1.41/containers/a1/archive", b"path=/journal", NETWORK)
+    looked = rules.judge("GET", b"/v1.41/containers/a1/json", b"", NETWORK)
+    assert (files.purposes, looked.purposes) == ({"proof"}, {"proof", "served"})
 
 
 def test_require_model_image_refuses_one_without_the_label() -> None:

@@ -47,6 +47,13 @@ def test_write_never_replaces_a_file(folder: Path) -> None:
     assert not (folder / env_file.DRAFT).exists()
 
 
+def test_add_to_a_file_that_cannot_be_written_says_which_and_no_value(folder: Path) -> None:
+    (folder / env_file.NAME).mkdir()
+    with pytest.raises(EnvFileInvalid, match=r"A cannot be added to it.*add a line NAME=<value>") as raised:
+        env_file.add(folder, {"A": "secret"})
+    assert "secret" not in str(raised.value)
+
+
 def test_read_without_a_file_is_none(folder: Path) -> None:
     assert env_file.read(folder) is None
 

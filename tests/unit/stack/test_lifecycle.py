@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from contender.client.lock import lock
+from contender.core.errors import ContenderError
 from contender.core.settings import CHECKOUT
 from contender.stack import env_file, lifecycle
 from contender.stack.checkout import DataMismatch
@@ -56,6 +57,38 @@ def test_up_failed_pull_starts_nothing(machine: Machine) -> None:
     with pytest.raises(ComposeFailed, match="could not be pulled"):
         up(machine, [])
     assert machine.did("compose", "pull", "postgres", "router", "engine-proxy"), "not what was just built"
+    assert machine.files() == before
+
+
+def test_up_with_an_env_file_of_an_earlier_version_adds_what_it_lacks_and_says_so(machine: Machine) -> None:
+    lacking = "CONTENDER_PREDICTIONS_DB_PASSWORD"
+    machine.write_env(**{lacking: None})
+    machine.answers["volume", "inspect"] = Done(0, "[]")  # it has data by now
+    path, said = machine.folder / env_file.NAME, list[str]()
+    before = path.read_text()
+    assert not before.endswith("\n")
+    machine.answers["compose", "up"] = Done(1, "the start is another matter\n")
+    with pytest.raises(ContenderError):
+        up(machine, said)
+    assert path.read_text().startswith(before + "\n")
+    assert path.stat().st_mode & 0o777 == 0o600
+    added = env_file.read(machine.folder) or {}
+    assert len(added[lacking]) == 48
+    env_file.check(machine.folder, added)
+    assert f"  added to .env, which lacked them: {lacking}" in said
+    assert not any(added[lacking] in line for line in said)
+    after = path.read_text()
+    with pytest.raises(ContenderError):
+        up(machine, said)
+    assert path.read_text() == after, "nothing is lacking any more"
+
+
+def test_up_failed_build_adds_nothing_to_an_env_file_of_an_earlier_version(machine: Machine) -> None:
+    machine.write_env(CONTENDER_PREDICTIONS_DB_PASSWORD=None)
+    machine.answers["compose", "build"] = Done(17, "no\n")
+    before = machine.files()
+    with pytest.raises(ComposeFailed):
+        up(machine, [])
     assert machine.files() == before
 
 

@@ -207,7 +207,7 @@ def test_preflight_address_of_another_machine_is_refused(machine: Machine) -> No
     ("changed", "problem"),
     [
         pytest.param(
-            {"CONTENDER_REDIS_PASSWORD": None}, "CONTENDER_REDIS_PASSWORD is missing: add the line", id="gone"
+            {"CONTENDER_POSTGRES_PASSWORD": None}, "CONTENDER_POSTGRES_PASSWORD is missing: add the line", id="gone"
         ),
         pytest.param({"CONTENDER_JWT_SECRET": ""}, "CONTENDER_JWT_SECRET is empty", id="empty"),
         pytest.param({"CONTENDER_AIRFLOW_DB_PASSWORD": "a@b"}, "AIRFLOW_DB_PASSWORD has a character", id="url"),
@@ -226,6 +226,18 @@ def test_preflight_env_file_at_fault_is_named_and_not_touched(
     machine.write_env(**changed)
     said = refused(machine, EnvFileInvalid, problem)
     assert not any(value and value in said for value in changed.values() if value not in {"eighty", "CeleryExecutor"})
+
+
+@pytest.mark.parametrize("name", sorted(env_file.OF_THE_DATA))
+def test_preflight_value_that_the_data_were_made_with_is_never_made_up(machine: Machine, name: str) -> None:
+    machine.write_env(**{name: None})
+    refused(machine, EnvFileInvalid, f"{name} is missing: add the line")
+
+
+def test_preflight_secret_that_the_shell_has_is_not_made_up(machine: Machine) -> None:
+    machine.write_env(CONTENDER_PREDICTIONS_DB_PASSWORD=None)
+    ready = preflight(machine.engine(CONTENDER_PREDICTIONS_DB_PASSWORD="mine"), free=plenty)
+    assert ready.secrets == {}
 
 
 def test_preflight_variable_of_the_shell_goes_before_the_file(machine: Machine) -> None:
