@@ -1,4 +1,4 @@
-"""`make prune [MODEL=…] [YES=1]`: say which images would be removed and which stay, each with the reason.
+"""`make prune [MODEL=…] [YES=1] [STACK=compose]`: say which images would be removed and which stay, each with the reason.
 
     python -m contender.retention [MODEL] [--yes]
 
@@ -48,7 +48,7 @@ def _prune(model: str, places: Settings, *, yes: bool) -> int:
         print("\n".join([f"  {'removed' if yes else 'would be removed'}: {fate}" for fate in gone]
                         + [f"  stays: {fate}" for fate in stay]), end="\n" if fates else "")  # fmt: skip
     if removable and not yes:
-        print(f"\nNothing was removed. Next: make prune{f' MODEL={model}' if model else ''} YES=1")
+        print("\nNothing was removed. Next: say the same with YES=1")
     return 0
 
 
