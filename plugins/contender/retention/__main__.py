@@ -1,4 +1,4 @@
-"""`make prune [MODEL=…] [YES=1] [STACK=compose]`: say which images would be removed and which stay, each with the reason.
+"""`make prune [MODEL=…] [YES=1] [STACK=compose]`: say which images would go and which stay, each with the reason.
 
     python -m contender.retention [MODEL] [--yes]
 

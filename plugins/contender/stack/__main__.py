@@ -1,4 +1,4 @@
-"""Command line of the stack: `python -m contender.stack up | down | logs | demo | airflow | decisions | verify | prune`.
+"""The stack: `python -m contender.stack up | down | logs | demo | airflow | decisions | verify | prune`.
 
 A bare Python 3.11 is enough.
 """

@@ -1,4 +1,4 @@
-"""`make airflow`, `verify`, `prune` and `verify-decisions` with `STACK=compose`: a command in a container of the stack."""
+"""`make airflow`, `verify`, `prune`, `verify-decisions` with `STACK=compose`: a command in a container of the stack."""
 
 from __future__ import annotations
 
