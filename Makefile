@@ -34,7 +34,9 @@ extras: install ## Install LightGBM, XGBoost and their ONNX converters on top of
 RELEASE_ASKED = '$(subst ','\'',$(or $(RELEASE),$(MODEL)))'
 # Each on make's command line alone: FROM and KEEP are common names.
 SAID = $(if $(findstring command,$(origin $(1))),$(2) '$(subst ','\'',$($(1)))')
-REPRODUCE = $(call SAID,FROM,--from) $(call SAID,KEEP,--keep) '$(subst ','\'',$(RELEASE))'
+REPRODUCE = $(call SAID,FROM,--from) $(call SAID,KEEP,--keep) $(RELEASE_ASKED)
+# Of all models where MODEL is nobody's wish but the default above.
+PRUNE = $(if $(filter file,$(origin MODEL)),,'$(subst ','\'',$(MODEL))') $(SAID_YES)
 DEMO = demo --model $(MODEL) $(if $(INTERVAL),--interval $(INTERVAL))
 ifeq ($(STACK),)
 demo: install ## Start the platform, train MODEL (default flight_delay) on INTERVAL (default the newest of its data), show the result; STACK=compose: in the stack
@@ -49,8 +51,11 @@ verify-decisions: install ## Check the hash chain of the decision logs; STACK=co
 verify: install ## Check every part of a RELEASE, from its signature back to its data: flight_delay/1, flight_delay (its champion) or a path; STACK=compose: in the stack
 	@$(BIN)/python -m contender.embedded verify $(RELEASE_ASKED)
 
-reproduce: install ## Train a release again and prove the same model, or say which input differs: RELEASE=path/of/release.json, <model>/<version> or <model> [FROM=tables|source] [KEEP=folder]
+reproduce: install ## Train a release again and prove the same model, or say which input differs: RELEASE=path/of/release.json, <model>/<version> or <model> (default: MODEL's champion) [FROM=tables|source] [KEEP=folder]
 	@$(BIN)/python -m contender.release.reproduce $(REPRODUCE)
+
+prune: install ## Say which images of MODEL (default: of all) would be removed and which stay, and why; YES=1: remove them; STACK=compose: of the stack's
+	@$(BIN)/python -m contender.retention $(PRUNE)
 else ifeq ($(STACK),compose)
 demo: python
 	@$(LAUNCH_STACK) $(DEMO)
@@ -64,10 +69,13 @@ verify-decisions: python
 verify: python
 	@$(LAUNCH_STACK) verify $(RELEASE_ASKED)
 
+prune: python
+	@$(LAUNCH_STACK) prune $(PRUNE)
+
 reproduce:
 	@echo "the stack's releases are made again outside of it; next: docker compose cp airflow-scheduler:/opt/contender/.contender/releases/<model>/<version>/release.json . && make reproduce RELEASE=release.json (from its source, read anew)" >&2; exit 1
 else
-demo airflow verify-decisions verify reproduce:
+demo airflow verify-decisions verify reproduce prune:
 	@echo "there is no stack '$(STACK)'; expected: compose, or nothing; next: say make $@ STACK=compose" >&2; exit 1
 endif
 
@@ -106,9 +114,6 @@ new-model: install ## Make a model: NAME=churn FROM=classification DATA=path-or-
 # MODEL has a default, which is nobody's wish to remove.
 remove-model: install ## Say which files of MODEL would be removed and what stays; YES=1: remove them
 	@$(BIN)/python -m contender.scaffold.remove '$(if $(findstring command,$(origin MODEL)),$(subst ','\'',$(MODEL)))' $(SAID_YES)
-
-prune: install ## Say which images of MODEL (default: of all) would be removed and which stay, and why; YES=1: remove them
-	@$(BIN)/python -m contender.retention $(if $(findstring command,$(origin MODEL)),'$(subst ','\'',$(MODEL))') $(SAID_YES)
 
 upgrade-check: install ## Say what another version of the platform would ask of the specs: TO=git-ref-or-path (default: the one here), FORK=path (default: this checkout); changes nothing
 	@$(BIN)/python -m contender.upgrade $(if $(TO),--to '$(subst ','\'',$(TO))') $(if $(FORK),--root '$(subst ','\'',$(FORK))')

@@ -9,6 +9,7 @@ import pytest
 
 from contender.core.errors import EngineUnavailable, PromotionRefused, SettingInvalid, SigningKeyUnusable
 from contender.core.inventory import Package
+from contender.core.results import ImageProof
 from contender.core.settings import settings
 from contender.core.vulnerabilities import Scan, Vulnerability
 from contender.operators.supply_chain import keep_packages
@@ -68,6 +69,26 @@ def test_bill_of_materials_of_another_image_or_gone_is_refused(tiny: Tiny) -> No
     with pytest.raises(PromotionRefused, match=r"not the one that image\.inventory made"):
         tiny.better.release()
     assert champion(tiny.home) == "1"
+
+
+@pytest.mark.parametrize("registry", ["", "registry_default"], ids=["no registry", "a registry"])
+def test_image_pushed_before_this_one_was_built_is_not_named_with_it(
+    tiny: Tiny, monkeypatch: pytest.MonkeyPatch, registry: str
+) -> None:
+    digest = tiny.better.chain.returned["train.fit"]["model_digest"]
+    proof = ImageProof(image="contender/tiny:2", digest="sha256:new", model_digest=digest, answered=1,
+                       largest_difference=0.0, size_mb=1.0)  # fmt: skip
+    tiny.better.measure()
+    assert tiny.better.decide(proof=proof.facts()) == "gate.promote"
+    monkeypatch.setenv("CONTENDER_REGISTRY", registry)
+    stale, mine = ({"pushed": f"r/tiny@sha256:{digest}", "digest": f"sha256:{digest}"} for digest in ("old", "new"))
+    if registry:
+        with pytest.raises(PromotionRefused, match=r"the image is not in the registry.*sha256:new"):
+            tiny.better.release(pushed=stale)
+        assert champion(tiny.home) == "1"
+        stale = mine
+    tiny.better.release(pushed=stale)
+    assert manifest(tiny.home, "2").get("pushed") == (mine["pushed"] if registry else None)
 
 
 def test_key_that_is_set_and_none_signs_nothing_and_moves_nothing(tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:

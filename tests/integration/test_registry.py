@@ -327,7 +327,7 @@ def test_prune_says_what_goes_and_what_stays_and_removes_with_yes_alone(
     said = capsys.readouterr().out
     assert said.count("would be removed:") == 1
     assert f"would be removed: {old.tag} ({old.digest[7:19]}): it was not promoted" in said
-    assert said.endswith("\nNothing was removed. Next: make prune MODEL=tiny YES=1\n")
+    assert said.endswith("\nNothing was removed. Next: say the same with YES=1\n")
     for reason, one in images.items():
         line = next(line for line in said.splitlines() if one.digest[7:19] in line)
         assert line.startswith("  stays: ")

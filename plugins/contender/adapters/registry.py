@@ -119,10 +119,30 @@ def pull(client: docker.DockerClient, pushed: str, registry: Registry) -> str:
         sent = client.api.pull(repository, tag=digest, stream=True, decode=True, auth_config=registry.account)
         for event in _events(sent, registry, f"pulling {pushed}"):
             log.debug("%s", event.get("status", ""))
+    return holding(client, pushed) or "no image of a model"
+
+
+def holding(client: docker.DockerClient, pushed: str) -> str:
+    """The ID of the image that the engine has from a registry by this digest; empty where it has none.
+
+    Args:
+        client: The SDK's client.
+        pushed: `host/repository@sha256:…`.
+
+    Raises:
+        ImageFailed: The engine refused.
+        EngineUnavailable: The engine went away.
+    """
     # Not asked for by this name: the SDK escapes the `@`, and the stack's proxy takes nothing that is escaped.
     with calling(f"looking for {pushed}"):
         models = client.api.images(filters={"label": [MODEL]})
-    return next((str(one["Id"]) for one in models if pushed in (one.get("RepoDigests") or [])), "no image of a model")
+    named = _familiar(pushed)
+    return next((str(one["Id"]) for one in models if named in map(_familiar, one.get("RepoDigests") or [])), "")
+
+
+def _familiar(name: str) -> str:
+    """A name as the engine lists it: it leaves out Docker Hub's host, and the folder of its own images."""
+    return re.sub(r"^(?:(?:index\.)?docker\.io/)?(?:library/)?", "", name)
 
 
 def require_same(found: str, expected: str, pushed: str) -> None:

@@ -25,8 +25,13 @@ def kept(tracking: Tracking, version: Version, name: str) -> bytes:
         return Path(tracking.client.download_artifacts(version.run_id, name, folder)).read_bytes()
 
 
-def registered_model(tracking: Tracking, version: Version) -> str:
-    """SHA-256 of the model's file as the registry itself gives it, which is what a client of MLflow loads."""
+def registered(tracking: Tracking, version: Version) -> dict[str, str]:
+    """SHA-256 of each file of the model as the registry itself gives it, which is what a client of MLflow loads.
+
+    Not the model alone: `MLmodel` says what is loaded, and by which code.
+    """
     with reachable(), tempfile.TemporaryDirectory() as folder:
         uri = tracking.client.get_model_version_download_uri(version.model, version.version)
-        return sha256((Path(download_artifacts(artifact_uri=uri, dst_path=folder)) / "model.onnx").read_bytes())
+        copy = Path(download_artifacts(artifact_uri=uri, dst_path=folder))
+        files = (path for path in sorted(copy.rglob("*")) if path.is_file())
+        return {path.relative_to(copy).as_posix(): sha256(path.read_bytes()) for path in files}

@@ -30,6 +30,7 @@ ContenderError
 ├── PromotionRefused          the alias may not be moved
 ├── ReleaseMissing            a version has no release manifest
 ├── ReleaseBroken             a part of a release is not what was released
+├── ReleaseTooOld             a release lacks what was not kept yet when it was made
 ├── SigningKeyUnusable        no key that a release could be signed or verified with
 ├── SettingInvalid            a setting of the platform says what nobody understands
 ├── ImageMissing              the engine has the image of a release no more
@@ -204,6 +205,10 @@ class ReleaseMissing(ContenderError):
 
 class ReleaseBroken(ContenderError):
     """A part of a release is not what was released."""
+
+
+class ReleaseTooOld(ContenderError):
+    """A release lacks what the platform did not keep yet when it was made, so that a part of it cannot be checked."""
 
 
 class SigningKeyUnusable(ContenderError):

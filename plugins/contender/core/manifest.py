@@ -74,6 +74,10 @@ class Release(Result):
         bundle: SHA-256 of each file that the image was built from and the app reads, as MLflow keeps it.
         inventory: The bill of materials, the runtime image and the serving lock.
         vulnerabilities: What was known of the packages.
+        registered: SHA-256 of each file of the copy of the model that the registry gives to its clients.
+        lineage_digest: SHA-256 of the version's `lineage.json`: what it was trained on, row by row.
+        called_with: What the model's `estimator` was called with; `parameters` follow from it. `None` where it was not
+            kept, for the defaults are called with nothing.
 
     What stands from `decision_hash` on is left out of the JSON where it is empty: manifests from before it was kept
     lack it, and their digests stay what they were.
@@ -108,6 +112,9 @@ class Release(Result):
     bundle: dict[str, str] = Field(default_factory=dict, exclude_if=not_)
     inventory: Inventory | None = Field(default=None, exclude_if=not_)
     vulnerabilities: Scan | None = Field(default=None, exclude_if=not_)
+    registered: dict[str, str] = Field(default_factory=dict, exclude_if=not_)
+    lineage_digest: str = Field(default="", exclude_if=not_)
+    called_with: dict[str, Any] | None = Field(default=None, exclude_if=lambda value: value is None)
 
     def text(self) -> bytes:
         """`release.json`: the same bytes for the same release."""

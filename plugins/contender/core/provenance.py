@@ -18,19 +18,24 @@ BUILD_TYPE, BUILDER = "urn:contender:train:v1", "urn:contender:platform"
 GIT_REVISION = 40
 
 
-def subjects(release: Release, sbom: bytes) -> dict[str, str]:
+def subjects(release: Release, manifest: bytes, sbom: bytes) -> dict[str, str]:
     """What a release is made of: SHA-256 by name."""
-    named = {MANIFEST: sha256(release.text()), SBOM: sha256(sbom), MODEL_FILE: release.model_digest}
+    named = {MANIFEST: sha256(manifest), SBOM: sha256(sbom), MODEL_FILE: release.model_digest}
     return named | ({release.image.image: _hex(release.image.digest)} if release.image else {})
 
 
-def statement(release: Release, sbom: bytes) -> dict[str, Any]:
-    """The statement about a release; it has no time of its own, so that a release has one."""
+def statement(release: Release, manifest: bytes, sbom: bytes) -> dict[str, Any]:
+    """The statement about a release; it has no time of its own, so that a release has one.
+
+    Args:
+        release: What the manifest says.
+        manifest, sbom: The files' bytes, as they lie there: what they say could be written in other ways too.
+    """
     run = f"{release.dag}/{release.dag_run}"
     return {
         "_type": STATEMENT_TYPE,
         "subject": [{"name": name, "digest": {"sha256": digest}}
-                    for name, digest in sorted(subjects(release, sbom).items())],
+                    for name, digest in sorted(subjects(release, manifest, sbom).items())],
         "predicateType": PREDICATE_TYPE,
         "predicate": {
             "buildDefinition": {
@@ -39,7 +44,7 @@ def statement(release: Release, sbom: bytes) -> dict[str, Any]:
                     "model": release.model, "dag": release.dag, "run": release.dag_run,
                     "interval": str(release.interval), "parameters": release.run_parameters,
                 },
-                "internalParameters": {"parameters": release.parameters, "seed": release.seed},
+                "internalParameters": _parameters(release),
                 "resolvedDependencies": [*_code(release), *_data(release), *_runtime(release)],
             },
             "runDetails": {
@@ -48,10 +53,17 @@ def statement(release: Release, sbom: bytes) -> dict[str, Any]:
                 "byproducts": [
                     {"name": "evidence", "digest": {"sha256": release.verdict.evidence_digest}},
                     {"name": "decision", "digest": {"sha256": release.decision_hash}},
+                    *([{"name": "lineage", "digest": {"sha256": release.lineage_digest}}]
+                      if release.lineage_digest else []),
                 ],
             },
         },
     }  # fmt: skip
+
+
+def _parameters(release: Release) -> dict[str, Any]:
+    given = {} if release.called_with is None else {"calledWith": release.called_with}
+    return {"parameters": release.parameters, "seed": release.seed, **given}
 
 
 def _code(release: Release) -> list[dict[str, Any]]:

@@ -25,7 +25,8 @@ class Policy:
         releases: So many of the newest releases (`CONTENDER_KEEP_RELEASES`).
         rollback_days: Releases whose interval ends so many days before that of the newest, or fewer
             (`CONTENDER_ROLLBACK_DAYS`).
-        challengers: So many of the newest versions that were held or rejected (`CONTENDER_KEEP_CHALLENGERS`).
+        challengers: So many of the newest versions that were held or rejected, or whose promotion never came to its end
+            (`CONTENDER_KEEP_CHALLENGERS`).
         after_deployment: Whether a deployment is followed by a removal (`CONTENDER_PRUNE`: `images`, or `none`).
     """
 
@@ -59,7 +60,7 @@ class Known:
     Attributes:
         versions: SHA-256 of the stored model, by version: what the registry holds.
         aliases: Aliases by version, whoever gave them.
-        releases: The manifests.
+        releases: The manifests, those of promotions that were killed before they moved the alias among them.
         records: The decision log.
     """
 
@@ -86,7 +87,13 @@ def judge(known: Known, policy: Policy) -> Fates:
 
     A version is kept where anything speaks for it; that nothing is on record about it does.
     """
-    released = {release.version: release for release in sorted(known.releases, key=lambda one: _rank(one.version))}
+    promoted = {_version(record) for record in known.records if record.kind == "promotion"}
+    # A manifest is written before the alias moves; those from before they named a record were there before the log was.
+    released = {
+        release.version: release
+        for release in sorted(known.releases, key=lambda one: _rank(one.version))
+        if release.version in promoted or not release.decision_hash
+    }
     kept = {version: f"it bears the alias {', '.join(names)}" for version, names in known.aliases.items()}
     for version, why in _releases_kept(released, policy).items():
         kept.setdefault(version, why)
@@ -120,19 +127,31 @@ def _releases_kept(released: Mapping[str, Release], policy: Policy) -> dict[str,
 
 
 def _challengers_kept(known: Known, released: Collection[str], policy: Policy) -> dict[str, str]:
-    """The newest of those held or rejected, and those of which nothing else is on record: a run may be under way."""
-    decided = {
-        record.subject.removeprefix(SUBJECT): record.verdict
-        for record in known.records
-        if record.kind in {"decision", "override"}
-    }
+    """The newest of those not promoted, and those of which nothing else is on record: a run may be under way.
+
+    One that was to be promoted is under way no more once another one was: its run was killed, or comes too late and
+    measures anew. Until then it is one of the newest.
+    """
+    decided = {_version(record): record for record in known.records if record.kind in {"decision", "override"}}
+    moved = max((record.sequence for record in known.records if record.kind == "promotion"), default=0)
     others = sorted((version for version in known.versions if version not in released), key=_rank)
-    done = [version for version in others if decided.get(version) in {"hold", "reject"}]
+    done = [
+        version
+        for version in others
+        if version in decided and (decided[version].verdict != "promote" or decided[version].sequence < moved)
+    ]
     kept = dict.fromkeys(
         done[max(0, len(done) - policy.challengers) :],
-        f"it is one of the {policy.challengers} newest that were held or rejected",
+        f"it is one of the {policy.challengers} newest that were decided on and not promoted",
     )
-    return kept | {version: _under_way(decided.get(version)) for version in others if version not in done}
+    under_way = [version for version in others if version not in done]
+    return kept | {
+        version: _under_way(decided[version].verdict if version in decided else None) for version in under_way
+    }
+
+
+def _version(record: Record) -> str:
+    return record.subject.removeprefix(SUBJECT)
 
 
 def _under_way(verdict: str | None) -> str:

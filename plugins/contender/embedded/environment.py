@@ -11,7 +11,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from contender.core.settings import CHECKOUT
+from contender.core.settings import CHECKOUT, Settings
 from contender.embedded.ports import HOST, Ports
 from contender.parsing.listing import CALLABLE, SETTING, seconds_between_passes
 
@@ -55,6 +55,12 @@ def environment(home: Path, ports: Ports, user: Mapping[str, str] | None = None)
         **_no_proxy_here(user),
     }
     return {**values, **ours}
+
+
+def name_mlflow(places: Settings) -> None:
+    """Have this process find MLflow: where its own variable does not name one, it is that of the embedded platform."""
+    if not os.environ.get("MLFLOW_TRACKING_URI"):
+        os.environ["MLFLOW_TRACKING_URI"] = _mlflow(places.home)["MLFLOW_TRACKING_URI"]
 
 
 def _airflow_places(home: Path, ports: Ports, models: Path) -> dict[str, str]:

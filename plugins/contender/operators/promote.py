@@ -16,6 +16,7 @@ from contender.core import decisions, naming
 from contender.core.errors import PromotionRefused, TrackingUnreachable
 from contender.core.evidence import Evidence, Verdict
 from contender.core.interval import Interval
+from contender.core.lineage import sha256
 from contender.core.manifest import MANIFEST, Answer, Release, digest_of
 from contender.core.results import Snapshot
 from contender.core.spec import ModelSpec
@@ -121,7 +122,7 @@ class PromotePush(ModelOperator):
         """Claim the image for this platform's release, then push it.
 
         Returns:
-            `pushed` (`host/repository@sha256:…`), or `not_pushed` (why).
+            `pushed` (`host/repository@sha256:…`) and `digest` (ID of the image that lies there), or `not_pushed` (why).
         """
         done = push_proven(Evidence.model_validate(self.evidence).image, self.spec.name, self.settings.owner)
         for what, which in done.items():
@@ -158,7 +159,7 @@ class PromoteRelease(ModelOperator):
         """Promote; where another run promoted meanwhile, measure and decide against that champion first.
 
         Returns:
-            `version`, `alias`, `manifest` (path), `manifest_digest`.
+            `version`, `alias`, `manifest` (path), `manifest_digest` (SHA-256 of that file).
 
         Raises:
             ChampionUnrecorded: See `Evaluation.champion`.
@@ -186,7 +187,7 @@ class PromoteRelease(ModelOperator):
             release = self._release(run, evidence, verdict)
         promoted: dict[str, Any] = {
             "version": done.version, "alias": naming.CHAMPION, "manifest": str(self._manifest(done.version)),
-            "manifest_digest": digest_of(done.facts()),
+            "manifest_digest": sha256(self._manifest(done.version).read_bytes()),
         }  # fmt: skip
         context["outlet_events"][Asset(naming.asset_name(self.spec.name))].extra = promoted
         self.log.info("%s is now version %s: %s", naming.CHAMPION, done.version, promoted["manifest"])
@@ -247,6 +248,7 @@ class PromoteRelease(ModelOperator):
         return Release.model_validate(written) if mine else None
 
     def _release(self, run: Evaluation, evidence: Evidence, verdict: Verdict) -> Release:
+        from contender.adapters import lineage, release_files
         from contender.adapters.revision import lock_digest
         from contender.adapters.tracking import Tracking
 
@@ -268,8 +270,15 @@ class PromoteRelease(ModelOperator):
             run_parameters={name: params[name] for name in RUN_PARAMETERS if name in params},
             owners=tuple(sorted(self.spec.owners())), bundle=supply_chain.digests_of_bundle(tracking, version),
             files=self.assembled.get("files", {}), inventory=inventory, vulnerabilities=scan,
-            pushed=self.pushed.get("pushed", "") if isinstance(self.pushed, dict) else "",
+            pushed=self._pushed(evidence), registered=release_files.registered(tracking, version),
+            lineage_digest=version.tags.get(lineage.TAG, ""), called_with=self.fitted.get("called_with"),
         )  # fmt: skip
+
+    def _pushed(self, evidence: Evidence) -> str:
+        """Where the image lies in the registry; nothing where another one was pushed, built before this one."""
+        pushed = self.pushed if isinstance(self.pushed, dict) else {}
+        mine = evidence.image is not None and pushed.get("digest") == evidence.image.digest
+        return str(pushed["pushed"]) if mine else ""
 
     def _record_found(self, run: Evaluation, log: decisions.Log, release: Release) -> None:
         """Put on record that the champion to be replaced is not the one promoted last: somebody set the alias back.
@@ -337,7 +346,7 @@ class PromoteRelease(ModelOperator):
             raise PromotionRefused(
                 "the image is not in the registry",
                 where=f"{self.spec.name} version {release.version}",
-                expected="what promote.push returns of an image that it pushed, as CONTENDER_REGISTRY is set",
+                expected=f"what promote.push returns of {release.image.digest}, as CONTENDER_REGISTRY is set",
                 got=self.pushed,
                 next_step="clear promote.push",
             )

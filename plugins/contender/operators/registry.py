@@ -51,7 +51,7 @@ def push_proven(image: ImageProof | None, model: str, owner: str) -> dict[str, s
     """Mark the proven image on the engine as released by this platform, and push it where a registry is set.
 
     Returns:
-        `pushed` (`host/repository@sha256:…`), or `not_pushed` (why).
+        `pushed` (`host/repository@sha256:…`) and `digest` (ID of the image that lies there), or `not_pushed` (why).
 
     Raises:
         RegistryRefused: See `contender.adapters.registry.push`; then nothing is promoted.
@@ -66,7 +66,7 @@ def push_proven(image: ImageProof | None, model: str, owner: str) -> dict[str, s
     if (to := registry()) is None:
         return {"not_pushed": NONE_SET}
     name, _, tag = image.image.rpartition(":")
-    return {"pushed": engine.push(image.digest, to, name, tag)}
+    return {"pushed": engine.push(image.digest, to, name, tag), "digest": image.digest}
 
 
 def _no_registry(named: str, got: str) -> RegistryRefused:

@@ -102,8 +102,9 @@ def files_of(release: Release, places: Settings) -> dict[str, bytes]:
             expected=f"SHA-256 {release.inventory.sbom_digest}", got=sha256(sbom) if sbom else "no file",
             next_step="clear image.inventory",
         )  # fmt: skip
-    signed = signing.sign(attestation.payload(statement(release, sbom)), signing.signer(places))
-    return {SBOM: sbom, MANIFEST: release.text(), PROVENANCE: signed}
+    manifest = release.text()
+    signed = signing.sign(attestation.payload(statement(release, manifest, sbom)), signing.signer(places))
+    return {SBOM: sbom, MANIFEST: manifest, PROVENANCE: signed}
 
 
 def write(folder: Path, files: dict[str, bytes]) -> None:

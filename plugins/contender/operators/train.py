@@ -190,7 +190,8 @@ class TrainFit(ModelOperator):
 
         Returns:
             `run_id` (of this fit), `version` (known already where the same model was fitted before), `new_version`,
-            `model_digest`, `parameters`, `label_share` of the training rows: of label 1, of each class, or their mean.
+            `model_digest`, `parameters` of the fitted estimator, `called_with` (what `estimator` was given),
+            `label_share` of the training rows: of label 1, of each class, or their mean.
         """
         from contender.adapters import lineage, tuning
         from contender.adapters.lake import Lake
@@ -239,7 +240,8 @@ class TrainFit(ModelOperator):
         self.log.info("version %s (%s)", version.version, "new" if new else "known")
         return {
             "run_id": run.info.run_id, "version": version.version, "new_version": new, "model_digest": fitted.digest,
-            "parameters": train.parameters_of(model), "label_share": train.label_share(rows, self.spec),
+            "parameters": train.parameters_of(model), "called_with": parameters,
+            "label_share": train.label_share(rows, self.spec),
         }  # fmt: skip
 
     def _inputs(self) -> str:

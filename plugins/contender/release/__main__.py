@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import logging
 import sys
+from collections import defaultdict
 from pathlib import Path
 
 from contender.core.errors import ContenderError, some
@@ -44,15 +45,17 @@ def _verify(asked: str) -> int:
     logging.getLogger("mlflow").setLevel(logging.ERROR)
     found = held(asked, settings())
     print(f"{found.folder}", flush=True)
-    broken, skipped = [], []
+    names = defaultdict[str, list[str]](list)
     for part in verify(found):
         print(f"  {part.name:<32} {part.state}: {part.says}", flush=True)
-        broken += [] if part.fine else [part.name]
-        skipped += [part.name] if part.state == "skipped" else []
-    if broken:
-        print(f"\nThe release does not hold: {some(broken, 20)}. The lines above say what to do next.", file=sys.stderr)
+        names[part.state].append(part.name)
+    failed = {"BROKEN": "The release does not hold", "cannot be checked": "It is not known whether all of it holds"}
+    said = [f"{what}: {some(names[state], 20)}" for state, what in failed.items() if names[state]]
+    if said:
+        print(f"\n{'. '.join(said)}. The lines above say what to do next.", file=sys.stderr)
         return FAILED
-    print(f"All that could be checked holds; skipped: {some(skipped, 20)}" if skipped else "All of it holds")
+    skipped = some(names["skipped"], 20)
+    print(f"All that could be checked holds; skipped: {skipped}" if skipped else "All of it holds")
     return 0
 
 

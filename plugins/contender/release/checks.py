@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
-from contender.adapters import attestation, release_files, signing
+from contender.adapters import attestation, registry, release_files, signing
+from contender.adapters import lineage as lineages
 from contender.adapters.containers import Engine
 from contender.adapters.image_files import files_of
 from contender.adapters.lake import Lake, digest
-from contender.adapters.lineage import lineages
 from contender.adapters.tracking import Tracking
 from contender.core import decisions
-from contender.core.errors import ReleaseBroken, some
+from contender.core.errors import EngineUnavailable, ImageMissing, ReleaseBroken, ReleaseTooOld, some
 from contender.core.inventory import SBOM
 from contender.core.lineage import Traced, sha256
-from contender.core.manifest import MANIFEST, digest_of
-from contender.core.provenance import PROVENANCE, statement
-from contender.core.results import Snapshot
+from contender.core.manifest import MANIFEST, Release, digest_of
+from contender.core.provenance import MODEL_FILE, PROVENANCE, statement
+from contender.core.results import ImageProof, Snapshot
 from contender.release.find import Held
 from contender.stages import image as images
 from contender.stages import train
@@ -26,12 +27,13 @@ BACKUP = "restore it from a backup, or release the version again by its run"
 
 
 class NothingToCheck(Exception):
-    """A part that the release does not have, with the reason."""
+    """A part that the release does not have, or that only an engine could tell of and none answers; the reason."""
 
 
 def signature(held: Held) -> str:
     """A trusted key signed a statement of provenance."""
     if not held.envelope:
+        _require_signed_then(held)
         raise _broken("there is no signature", str(held.folder / PROVENANCE), "a signed statement", "no file")
     signed = signing.opened(held.envelope, signing.trusted(held.places))
     attestation.read(signed.payload)
@@ -40,6 +42,8 @@ def signature(held: Held) -> str:
 
 def manifest(held: Held) -> str:
     """The manifest is the signed one and agrees with itself, with the statement and with MLflow's copy."""
+    if not held.envelope:
+        _require_signed_then(held)
     said = attestation.read(signing.opened(held.envelope, signing.trusted(held.places)).payload)
     signed = {one["name"]: one["digest"]["sha256"] for one in said["subject"]}
     _require_same(f"{MANIFEST} is not the signed one", signed.get(MANIFEST), sha256(held.manifest), held.folder)
@@ -49,7 +53,7 @@ def manifest(held: Held) -> str:
         _require_same(f"{MANIFEST} is another release's", held.named, told, held.folder)
     evidence = digest_of(release.evidence.facts())
     _require_same("the evidence is not what was decided on", release.verdict.evidence_digest, evidence, held.folder)
-    own = statement(release, held.sbom)
+    own = statement(release, held.manifest, held.sbom)
     if held.sbom and signed.get(SBOM) == sha256(held.sbom):
         _require_same("the statement says otherwise", digest_of(own), digest_of(said), held.folder)
     tracking = Tracking(release.model)
@@ -63,6 +67,8 @@ def sbom(held: Held) -> str:
     """The bill of materials is the manifest's, here and in MLflow."""
     release = held.release
     if release.inventory is None:
+        if not held.envelope:
+            _require_signed_then(held)
         raise _broken("the manifest names no bill of materials", str(held.folder), "one", "none")
     expected = release.inventory.sbom_digest
     _require_same(f"{SBOM} is not the manifest's", expected, sha256(held.sbom), held.folder)
@@ -81,13 +87,12 @@ def model(held: Held) -> str:
         _require_same("the registry has another model", release.model_digest, version.digest, "MLflow")
         bundle = tracking.bundle(version, Path(folder))
         found = {path.name: sha256(path.read_bytes()) for path in bundle.iterdir()}
-    wrong = sorted(name for name in {*found, *release.bundle} if found.get(name) != release.bundle.get(name))
-    if wrong:
-        raise _broken("files of the bundle are not what was released", f"MLflow run {release.run_id}",
-                      "the digests of the manifest", some(wrong))  # fmt: skip
-    registered = release_files.registered_model(tracking, version)
-    _require_same("the registry's own copy of the model is another one", release.model_digest, registered, "MLflow")
-    return f"{release.model_digest[:16]}, {len(found)} files"
+    _require_files("files of the bundle are not what was released", f"run {release.run_id}", release,
+                   release.bundle, found)  # fmt: skip
+    copy = release_files.registered(tracking, version)
+    _require_files("the registry's own copy of the model is not what was released", f"version {release.version}",
+                   release, release.registered, copy)  # fmt: skip
+    return f"{release.model_digest[:16]}, {len(found)} files; {len(copy)} of the registry's copy"
 
 
 def image(held: Held) -> str:
@@ -96,9 +101,12 @@ def image(held: Held) -> str:
     proof = release.image
     if proof is None:
         raise NothingToCheck(f"it was released without an image: {release.image_skipped}")
-    engine, places = Engine.connect(), held.places
-    if engine.find(proof.digest) is None:
-        raise _broken("the engine does not have the image", proof.image, proof.digest, "no such image")
+    try:
+        engine = Engine.connect()
+    except EngineUnavailable as none:  # one that goes away later on is another matter
+        raise NothingToCheck(str(none)) from none
+    places = held.places
+    _require_image(engine, release, proof)
     with tempfile.TemporaryDirectory() as folder:
         tracking = Tracking(release.model)
         bundle = tracking.bundle(tracking.version(release.version), Path(folder))
@@ -116,10 +124,12 @@ def image(held: Held) -> str:
 
 def table(held: Held, snapshot: Snapshot) -> str:
     """The version is still there, with its files to the byte and its rows."""
-    lake, expected = Lake(held.places.lake), held.release.files.get(snapshot.table, "")
+    lake, named = Lake(held.places.lake), held.release.files
     where = f"{snapshot.table} version {snapshot.version}"
+    if not named:
+        raise _too_old(held, "the digests of the tables' files")
     files = lake.files_digest(snapshot.table, snapshot.version)
-    _require_same("its files are not what they were", expected, files, where)
+    _require_same("its files are not what they were", named.get(snapshot.table), files, where)
     _require_same("its rows are not what they were", snapshot.digest, lake.again(snapshot).digest, where)
     return f"version {snapshot.version}, {snapshot.rows:,} rows"
 
@@ -142,6 +152,8 @@ def decision_log(held: Held) -> str:
     """The log's chain holds, and the record that the release rests on is a decision about this evidence."""
     release = held.release
     records = decisions.verify(held.places.decisions / f"{release.model}.jsonl")
+    if not release.decision_hash:
+        raise _too_old(held, "the hash of the record that a release rests on")
     basis = next((record for record in records if record.hash == release.decision_hash), None)
     if basis is None:
         raise _broken("the record that it rests on is missing", f"{release.model}.jsonl", release.decision_hash, "none")
@@ -152,15 +164,66 @@ def decision_log(held: Held) -> str:
 
 
 def lineage(held: Held) -> str:
-    """It is known what the version was trained on, and that is the release's training window."""
+    """It is known what the version was trained on, as the manifest names it, and that is the release's window."""
     release = held.release
     tracking = Tracking(release.model)
-    for one in lineages(tracking, tracking.version(release.version)):
+    version = tracking.version(release.version)
+    if release.lineage_digest:
+        there = version.tags.get(lineages.TAG)
+        _require_same("it is not the lineage that was released", release.lineage_digest, there, "MLflow")
+    for one in lineages.lineages(tracking, version):
         if not isinstance(one, Traced):
             raise _broken("it is not known what it was trained on", f"version {one.version}", "its lineage", one.why)
         if one.version == release.version:
             _require_same("it was trained on another window", str(release.train), str(one.lineage.train), "its lineage")
     return f"trained on {release.train}"
+
+
+def _require_image(engine: Engine, release: Release, proof: ImageProof) -> None:
+    """The engine has the release's image, and what it has by the name in the registry is no other one.
+
+    Raises:
+        ReleaseBroken: It has another one by that name.
+        ImageMissing: It has it no more, which says nothing against the release.
+    """
+    there = registry.holding(engine.client, release.pushed) if release.pushed else ""
+    if there:
+        _require_same("what was pushed is another image", proof.digest, there, release.pushed)
+    if engine.find(proof.digest) is None:
+        again = f"docker pull {release.pushed}" if release.pushed else (
+            f"clear image.build in the run {release.dag_run or 'of its interval'}, which builds the same image again"
+        )  # fmt: skip
+        raise ImageMissing(
+            "the engine does not have the image any more", where=proof.image, expected=proof.digest,
+            got="no such image, as after a removal of old ones", next_step=f"{again}; then verify again",
+        )  # fmt: skip
+
+
+def _require_files(what: str, where: str, release: Release, named: Mapping[str, str], found: Mapping[str, str]) -> None:
+    """Files have the digests of the manifest; one from before these were kept names the model's alone."""
+    expected = named or {MODEL_FILE: release.model_digest}
+    wrong = sorted(name for name in {*(found if named else ()), *expected} if found.get(name) != expected.get(name))
+    if wrong:
+        raise _broken(what, f"MLflow, {where}", "the digests of the manifest", some(wrong))
+
+
+def _require_signed_then(held: Held) -> None:
+    """Tell a release from before releases were signed by what came with signatures, and stands in every manifest since.
+
+    Raises:
+        ReleaseTooOld: It is one, or one that was made to look so: either way nobody vouches for it.
+    """
+    if held.release.inventory is None:
+        raise _too_old(held, "a bill of materials and a signature")
+
+
+def _too_old(held: Held, what: str) -> ReleaseTooOld:
+    return ReleaseTooOld(
+        f"the release is from before the platform kept {what}", where=str(held.folder),
+        expected=f"{what} with each release that is made now", got="none in the manifest, nor beside it",
+        next_step="nothing is lost and it serves as before, but nothing vouches for this part of it: train its "
+        "interval again for a release that can be verified; if it was made later than that, it was tampered with",
+    )  # fmt: skip
 
 
 def _require_same(what: str, expected: object, got: object, where: object) -> None:

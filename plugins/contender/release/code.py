@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import io
+import shutil
 import subprocess
 import tarfile
 import tempfile
@@ -42,9 +43,8 @@ def features(held: Held) -> str:
 
 def _checked_out(root: Path, revision: str, to: Path) -> bool:
     """Whether Git has the revision; its folders of code are copied then."""
-    if not REVISION.fullmatch(
-        revision
-    ):  # a manifest may say anything, and Git takes what begins with a dash as an option
+    # A manifest may say anything, and Git takes what begins with a dash as an option.
+    if not REVISION.fullmatch(revision) or shutil.which("git") is None:
         return False
     asked = subprocess.run(["git", "archive", revision, *FOLDERS], cwd=root, capture_output=True, check=False)
     if asked.returncode != 0:

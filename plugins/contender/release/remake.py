@@ -25,7 +25,7 @@ from contender.core.results import Snapshot
 from contender.core.settings import CHECKOUT, settings
 from contender.core.spec import ModelSpec
 from contender.operators.in_process import InProcess
-from contender.release.manifests import read
+from contender.release.find import read
 from contender.release.parts import MODEL, REVISION, Comparison
 from contender.release.revisions import other_code, other_libraries
 
@@ -183,11 +183,11 @@ class Remake:
 
         functions = self.dag.task_dict["train.fit"].functions
         with self._timed("train.parameters"):
-            found = chosen(functions, self.release.parameters, self.spec)
+            found = chosen(functions, self.release.parameters, self.spec, self.release.called_with)
         why = "no set that the search space and the seed give has the manifest's, which it is fitted with"
         self.compared.add("parameters", found.manifest, found.here, why)
         with self._timed("train.fit"):
-            model = train.fit(found.make, found.parameters, rows, self.spec)
+            model = train.fit(found.make, found.given, rows, self.spec)
         with self._timed("train.store"):
             stored = train.store(model, holdout, self.spec)
         self.compared.add(MODEL, self.release.model_digest, stored.digest)
@@ -203,7 +203,7 @@ def remake(manifest: Path, tables: str, say: Callable[[str], None]) -> bool:
     """Make a release again and say what came of it; whether the model is the same."""
     compared = Comparison(say)
     try:
-        Remake(manifest, read(manifest), tables, compared).run()
+        Remake(manifest, read(manifest, manifest.read_bytes()), tables, compared).run()
     except ContenderError as error:
         say(f"{type(error).__name__}: {error}")
     say(compared.explanation(machine()))

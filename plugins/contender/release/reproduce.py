@@ -15,10 +15,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from contender.core.errors import ContenderError, ReleaseMissing
+from contender.core.manifest import MANIFEST
 from contender.core.settings import settings
-from contender.embedded.environment import environment
+from contender.embedded.environment import environment, name_mlflow
 from contender.embedded.ports import choose_ports
-from contender.release.manifests import find, of_this_home, read
+from contender.release.find import FORMS, held
 
 FAILED, INTERRUPTED = 1, 130
 # What leads to a place that is written to: the new home has its own. The source's variables stay the user's.
@@ -48,7 +49,7 @@ def reproduce(asked: str, origin: str, keep: Path | None) -> int:
     """Find the release and have it made again.
 
     Args:
-        asked: Which one, see `contender.release.manifests`.
+        asked: Which one, see `contender.release.find`.
         origin: `tables` or `source`; empty for what fits the release.
         keep: Folder that becomes the home it is made in and stays; `None` for one that is removed in the end.
 
@@ -57,16 +58,18 @@ def reproduce(asked: str, origin: str, keep: Path | None) -> int:
 
     Raises:
         ReleaseMissing: There is no such release, or the folder to keep has something in it.
+        ReleaseBroken: Its manifest cannot be read.
     """
     place = settings()
-    manifest = find(asked, place)
-    release = read(manifest)
-    tables = origin == "tables" or (not origin and of_this_home(manifest, release, place))
+    name_mlflow(place)
+    found = held(asked, place)
+    release = found.release
+    tables = origin == "tables" or (not origin and found.of_this_home)
     how = f"the tables of {place.lake}, at their versions" if tables else "its source, read anew"
     print(f"Reproducing {release.model} version {release.version}, {release.interval}, from {how}", flush=True)
     with tempfile.TemporaryDirectory(prefix="reproduce-") as temporary:
         home = _empty(keep) if keep else Path(temporary)
-        command = [sys.executable, "-W", "ignore", "-m", "contender.release.remake", str(manifest)]
+        command = [sys.executable, "-W", "ignore", "-m", "contender.release.remake", str(found.folder / MANIFEST)]
         command += ["--tables", place.lake] if tables else []
         done = subprocess.run(command, env=own_environment(home, os.environ), check=False)
     if keep:
@@ -88,7 +91,7 @@ def _empty(folder: Path) -> Path:
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; errors go to stderr and end with the next thing to do."""
     parser = argparse.ArgumentParser(prog="contender.release.reproduce", description="Make a release again.")
-    parser.add_argument("release", help="a release.json, its folder, <model>/<version>, or <model> for its champion")
+    parser.add_argument("release", help=FORMS)
     parser.add_argument("--from", dest="origin", choices=("tables", "source"), default="")
     parser.add_argument("--keep", type=Path, help="folder that becomes the home it is made in, and stays")
     asked = parser.parse_args(arguments)

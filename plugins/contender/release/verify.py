@@ -5,17 +5,24 @@ Needs no clock and no network of its own: what it asks are the platform's own st
 
 from __future__ import annotations
 
+import tarfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Literal
 
+import pyarrow as pa
+from deltalake.exceptions import DeltaError
 from mlflow.exceptions import MlflowException
 
-from contender.core.errors import ContenderError, EngineUnavailable, TrackingUnreachable
+from contender.core.errors import ContenderError, EngineUnavailable, ImageMissing, ReleaseTooOld, TrackingUnreachable
 from contender.release import checks, code
 from contender.release.find import Held
 
+# What keeps a part from being looked at, and says nothing against it.
+IN_THE_WAY = (TrackingUnreachable, MlflowException, EngineUnavailable, ImageMissing, ReleaseTooOld)
+# What the libraries raise of content that is not what it should be, where no adapter foresaw it.
+MALFORMED = (FileNotFoundError, tarfile.TarError, DeltaError, pa.ArrowException, KeyError, TypeError, ValueError)
 State = Literal["holds", "BROKEN", "cannot be checked", "skipped"]
 
 
@@ -65,9 +72,17 @@ def _parts(held: Held) -> Iterator[tuple[str, Callable[[], str]]]:
 def _checked(name: str, check: Callable[[], str]) -> Part:
     try:
         return Part(name, "holds", check())
-    except (checks.NothingToCheck, EngineUnavailable) as reason:
+    except checks.NothingToCheck as reason:
         return Part(name, "skipped", str(reason))
-    except (TrackingUnreachable, MlflowException) as error:
+    except IN_THE_WAY as error:
         return Part(name, "cannot be checked", str(error))
     except ContenderError as error:
         return Part(name, "BROKEN", str(error))
+    except MALFORMED as error:
+        return Part(name, "BROKEN", f"it cannot be read as what it should be: {_told(error)}; next: {checks.BACKUP}")
+    except OSError as error:
+        return Part(name, "cannot be checked", f"{_told(error)}; next: mend what keeps it from being read")
+
+
+def _told(error: Exception) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"

@@ -1,4 +1,4 @@
-"""`make prune [MODEL=…] [YES=1]`: say which images would be removed and which stay, each with the reason.
+"""`make prune [MODEL=…] [YES=1] [STACK=compose]`: say which images would go and which stay, each with the reason.
 
     python -m contender.retention [MODEL] [--yes]
 
@@ -8,12 +8,12 @@ Without a model, of every model that this platform has decided on or released. O
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 
 from contender.core.errors import ContenderError, some
 from contender.core.retention import Policy
 from contender.core.settings import Settings, settings
+from contender.embedded.environment import name_mlflow
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -34,7 +34,7 @@ def _prune(model: str, places: Settings, *, yes: bool) -> int:
     if not models:
         print(f"no model was decided on or released yet below {places.home}")
         return 0
-    _find_mlflow(places)
+    name_mlflow(places)
     from contender.adapters.containers import Engine
     from contender.retention.prune import plan, prune
 
@@ -48,7 +48,7 @@ def _prune(model: str, places: Settings, *, yes: bool) -> int:
         print("\n".join([f"  {'removed' if yes else 'would be removed'}: {fate}" for fate in gone]
                         + [f"  stays: {fate}" for fate in stay]), end="\n" if fates else "")  # fmt: skip
     if removable and not yes:
-        print(f"\nNothing was removed. Next: make prune{f' MODEL={model}' if model else ''} YES=1")
+        print("\nNothing was removed. Next: say the same with YES=1")
     return 0
 
 
@@ -63,15 +63,6 @@ def _models(model: str, places: Settings) -> list[str]:
             got=model, next_step="say MODEL=<one of these>, or none for all; nothing was removed",
         )  # fmt: skip
     return [model] if model else known
-
-
-def _find_mlflow(places: Settings) -> None:
-    """Where MLflow is not named, it is the embedded platform's: as its launcher says."""
-    if not os.environ.get("MLFLOW_TRACKING_URI"):
-        from contender.embedded.environment import environment
-        from contender.embedded.ports import FIRST, Ports
-
-        os.environ["MLFLOW_TRACKING_URI"] = environment(places.home, Ports(**FIRST))["MLFLOW_TRACKING_URI"]
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Command line of the stack: `python -m contender.stack up | down | logs | demo | airflow | decisions | verify`.
+"""The stack: `python -m contender.stack up | down | logs | demo | airflow | decisions | verify | prune`.
 
 A bare Python 3.11 is enough.
 """
@@ -28,6 +28,7 @@ STAYS = {
     "airflow": "The stack goes on.",
     "decisions": "The stack goes on.",
     "verify": "The stack goes on.",
+    "prune": "The stack goes on; what was not removed yet stays.",
 }
 
 
@@ -76,6 +77,9 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("decisions", help="check the hash chain of the decision logs of the running stack")
     verify = commands.add_parser("verify", help="check a release of the running stack")
     verify.add_argument("release")
+    prune = commands.add_parser("prune", help="list or remove old images of the running stack's models")
+    prune.add_argument("model", nargs="?", default="")
+    prune.add_argument("--yes", action="store_true", help="remove them")
     return parser
 
 
@@ -117,9 +121,13 @@ def _verify(engine: Engine, asked: argparse.Namespace) -> int:
     return tools.verify_release(engine, asked.release)
 
 
+def _prune(engine: Engine, asked: argparse.Namespace) -> int:
+    return tools.prune(engine, asked.model, yes=asked.yes)
+
+
 _COMMANDS = {
     "up": _up, "down": _down, "logs": _logs, "demo": _demo, "airflow": _airflow, "decisions": _decisions,
-    "verify": _verify,
+    "verify": _verify, "prune": _prune,
 }  # fmt: skip
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""`make airflow`, `verify` and `verify-decisions` with `STACK=compose`: a command in a container of the stack."""
+"""`make airflow`, `verify`, `prune`, `verify-decisions` with `STACK=compose`: a command in a container of the stack."""
 
 from __future__ import annotations
 
@@ -27,6 +27,12 @@ def verify_decisions(engine: Engine) -> int:
 def verify_release(engine: Engine, release: str) -> int:
     """Check every part of a release; returns 1 where one does not hold."""
     return _run(engine, ["python", "-m", "contender.release", "verify", release])
+
+
+def prune(engine: Engine, model: str, *, yes: bool) -> int:
+    """List the images of a model, or of all where none is named, that would be removed, or remove them."""
+    command = ["python", "-m", "contender.retention", *([model] if model else []), *(["--yes"] if yes else [])]
+    return _run(engine, command)
 
 
 def _run(engine: Engine, command: Sequence[str]) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from contender.adapters.registry import Registry, _refused, pull, require_same
+from contender.adapters.registry import Registry, _familiar, _refused, pull, require_same
 from contender.core.errors import RegistryRefused, RegistryUnreachable
 
 REGISTRY = Registry("registry.example:5000/team", "robot", "s3cret/p@ss")
@@ -56,6 +56,16 @@ def test_password_stands_in_no_error_and_not_in_the_text_of_the_registry_itself(
 def test_pull_of_what_lies_elsewhere_or_has_no_digest_is_refused_before_anybody_is_asked(pushed: str) -> None:
     with pytest.raises(RegistryRefused, match="does not lie in the registry"):
         pull(None, pushed, REGISTRY)
+
+
+@pytest.mark.parametrize(
+    ("pushed", "listed"),
+    [("docker.io/team/toy@d", "team/toy@d"), ("index.docker.io/team/toy@d", "team/toy@d"),
+     ("docker.io/library/toy@d", "toy@d"), ("library/toy@d", "toy@d"), ("r.example:5000/toy@d", "r.example:5000/toy@d"),
+     ("r.example/library/toy@d", "r.example/library/toy@d"), ("docker.io.example/toy@d", "docker.io.example/toy@d")],
+)  # fmt: skip
+def test_name_is_looked_for_as_the_engine_lists_it(pushed: str, listed: str) -> None:
+    assert _familiar(pushed) == _familiar(listed) == listed
 
 
 def test_require_same_refuses_another_image() -> None:

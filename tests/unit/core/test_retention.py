@@ -16,18 +16,21 @@ from contender.core.retention import Known, Policy, judge
 OLD = Policy(releases=2, rollback_days=0, challengers=1)
 
 
-def release(version: int, month: str = "2013-01", reference: str = "prevalence") -> Release:
+def release(version: int, month: str = "2013-01", reference: str = "prevalence", decision_hash: str = "") -> Release:
     """As much of a manifest as the policy looks at."""
     evidence = type("E", (), {"reference": reference})()
-    return Release.model_construct(version=str(version), interval=Interval.parse(month), evidence=evidence)  # type: ignore[arg-type]
+    return Release.model_construct(
+        version=str(version), interval=Interval.parse(month), evidence=evidence, decision_hash=decision_hash,  # type: ignore[arg-type]
+    )  # fmt: skip
 
 
 def records(*said: tuple[int, str]) -> tuple[Record, ...]:
     found: list[Record] = []
     for version, verdict in said:
+        kind: dict[str, Any] = {"kind": "decision", "verdict": verdict} if verdict != "moved" else {"kind": "promotion"}
         decision = Decision(
-            model="toy", kind="decision", subject=f"version {version}", actor="a", run="r", reasons=("because",),
-            verdict=verdict, time=datetime(2013, 1, 1, tzinfo=UTC),
+            model="toy", subject=f"version {version}", actor="a", run="r", reasons=("because",),
+            time=datetime(2013, 1, 1, tzinfo=UTC), **kind,
         )  # fmt: skip
         found.append(Record.after(found[-1] if found else None, decision))
     return tuple(found)
@@ -71,12 +74,27 @@ def test_judge_keeps_the_newest_held_and_whatever_is_still_under_way() -> None:
     said = records((1, "hold"), (2, "reject"), (3, "promote"), (4, "hold"))
     fates = judge(known(1, 2, 3, 4, 5, records=said), OLD)
     assert fates.kept == {
-        "4": "it is one of the 1 newest that were held or rejected",
+        "4": "it is one of the 1 newest that were decided on and not promoted",
         "3": "it was decided to promote it, and it is not released",
         "5": "no decision on it is on record",
     }
     assert list(fates.removed) == ["1", "2"]
     assert list(judge(known(1, 2, records=said), Policy(challengers=0)).removed) == ["1", "2"]
+
+
+def test_judge_takes_a_manifest_for_a_release_once_its_promotion_is_on_record() -> None:
+    # Versions 2 and 4 were killed between their manifest and the alias; after 2, version 3 was promoted.
+    said = ((1, "promote"), (1, "moved"), (2, "promote"), (3, "promote"), (3, "moved"), (4, "promote"))
+    manifests = tuple(release(n, f"2013-{n:02}", f"version {n - 1}", decision_hash="h") for n in (1, 2, 3, 4))
+    last = Policy(releases=1, rollback_days=0, challengers=0)
+    fates = judge(known(1, 2, 3, 4, releases=manifests, records=records(*said)), last)
+    assert fates.kept["3"] == "it is one of the 1 newest releases"  # 4 is the newest manifest, and 3 has its place
+    assert fates.kept["4"] == "it was decided to promote it, and it is not released"
+    assert fates.kept["2"] == "release 3, which is kept, was compared with it"
+    apart = tuple(one if one.version != "3" else release(3, "2013-03", "version 1", "h") for one in manifests)
+    fates = judge(known(1, 2, 3, 4, releases=apart, records=records(*said)), last)
+    assert fates.removed["2"] == "it was not promoted, and is none of the 0 newest of these"
+    assert set(fates.kept) == {"1", "3", "4"}
 
 
 def test_policy_has_defaults_and_is_read_from_the_environment() -> None:

@@ -72,7 +72,8 @@ def test_registry_whose_connection_cannot_be_used_is_refused(
 def asked(line: str, **env: str) -> list[str]:
     """The arguments of the command that a line for `make` would run."""
     call = [*line.partition("#")[0].split(), "--dry-run", "--no-print-directory", "--old-file=install"]
-    given = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")}
+    outer = {"MAKEFLAGS", "MAKELEVEL", "MFLAGS", "MODEL"}
+    given = {name: value for name, value in os.environ.items() if name not in outer}
     done = subprocess.run(call, cwd=CHECKOUT, env=given | env, capture_output=True, text=True, check=True)
     return done.stdout.split("contender.retention")[1].split()
 
@@ -82,8 +83,9 @@ def test_prune_as_the_page_says_is_what_the_makefile_takes() -> None:
     assert [asked(line) for line in lines] == [["'flight_delay'"], ["'flight_delay'", "--yes"]]
 
 
-def test_prune_takes_nothing_from_the_environment_and_is_of_all_models_by_default() -> None:
-    assert asked("make prune", MODEL="flight_delay", YES="1") == []
+def test_prune_takes_its_model_but_no_yes_from_the_environment_and_is_of_all_models_by_default() -> None:
+    assert asked("make prune") == []
+    assert asked("make prune", MODEL="flight_delay", YES="1") == ["'flight_delay'"]
     assert asked("make prune YES=no") == []
     assert asked("make prune YES=1") == ["--yes"]
 

@@ -115,13 +115,27 @@ def test_remake_with_a_changed_feature_names_its_definition(world: World) -> Non
     assert "which explains it, is features digest" in world.lines[-1]
 
 
-def test_remake_with_a_changed_parameter_of_the_manifest_names_it(world: World) -> None:
+@pytest.mark.parametrize(
+    ("field", "name", "shown", "here"),
+    [("parameters", "n_estimators", "n_estimators=9", "here n_estimators=8 "),
+     ("called_with", "max_depth", "called with max_depth=9", "here called with max_depth=")],
+    ids=["the estimator's", "what it was called with"],
+)  # fmt: skip
+def test_remake_with_a_changed_parameter_of_the_manifest_names_it(
+    world: World, field: str, name: str, shown: str, here: str
+) -> None:
+    world.declare(lambda manifest: manifest[field].update({name: 9}))
+    world.remake(tables=True)
+    assert world.parts("differs")[0] == "parameters"
+    said = next(line for line in world.lines if line.startswith("parameters"))
+    assert f"manifest {shown} " in said
+    assert here in said
+
+
+def test_remake_of_a_changed_parameter_explains_another_model_by_it(world: World) -> None:
     world.declare(lambda manifest: manifest["parameters"].update(n_estimators=9))
     assert not world.remake(tables=True)
     assert world.parts("differs") == ["parameters", "model digest"]
-    said = next(line for line in world.lines if line.startswith("parameters"))
-    assert "manifest n_estimators=9 " in said
-    assert "here n_estimators=8 " in said
     assert "which explains it, is parameters" in world.lines[-1]
 
 

@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
+import tarfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any, ClassVar
 
 import pytest
+from deltalake.exceptions import DeltaError
 
 from contender.adapters.attestation import read
 from contender.adapters.lake import Lake
 from contender.adapters.revision import model_code_digest
 from contender.adapters.signing import make_pair, opened, trusted
-from contender.core.errors import ReleaseMissing
+from contender.core.errors import EngineUnavailable
 from contender.core.interval import Interval
+from contender.core.lineage import sha256
 from contender.core.manifest import Release
-from contender.core.provenance import BUILD_TYPE
+from contender.core.provenance import BUILD_TYPE, statement
 from contender.core.settings import CHECKOUT, settings
+from contender.release import checks
 from contender.release.__main__ import main
-from contender.release.find import held
-from contender.release.verify import verify
+from contender.release.find import Held, held
+from contender.release.verify import Part, _checked, verify
 from tests.conftest import applied
 from tests.tiny_platform import HOLDOUT, MODEL, TRAIN, environment, prepare, rows, run
 
@@ -80,19 +88,6 @@ def test_release_that_nobody_touched_holds_in_every_part(home: Path, capsys: pyt
     assert lines[-1] == "All that could be checked holds; skipped: image"
 
 
-@pytest.mark.parametrize("asked", [MODEL, "{home}/releases/tiny/1", "{home}/releases/tiny/1/release.json"])
-def test_release_is_found_by_its_champion_and_by_its_path(home: Path, asked: str) -> None:
-    assert held(asked.format(home=home), settings()).release.version == "1"
-
-
-@pytest.mark.parametrize("asked", ["tiny/7", "none", "none/1", "{home}/releases"])
-def test_release_that_is_not_there_is_told_with_those_that_are(home: Path, asked: str) -> None:
-    with pytest.raises(ReleaseMissing, match="say RELEASE=<one of these>: tiny/1") as raised:
-        held(asked.format(home=home), settings())
-    assert main(["verify", asked.format(home=home)]) == 1
-    assert "tiny" in str(raised.value)
-
-
 # The part, where its file lies, and what else cannot hold then.
 FILES = {
     "the signature": ("signature", "releases/tiny/1/provenance.dsse.json", {"manifest"}),
@@ -101,6 +96,7 @@ FILES = {
     "MLflow's manifest": ("manifest", "mlflow/artifacts/*/artifacts/release.json", set()),
     "the model": ("model", "mlflow/artifacts/*/artifacts/bundle/*/model.onnx", set()),
     "the registry's model": ("model", "mlflow/artifacts/models/*/artifacts/model.onnx", set()),
+    "how the registry's model is loaded": ("model", "mlflow/artifacts/models/*/artifacts/MLmodel", set()),
     "the model's signature": ("model", "mlflow/artifacts/*/artifacts/bundle/*/signature.json", set()),
     "a raw table": (f"table {RAW}", f"lake/{RAW}/*.parquet", set()),
     "the training set": ("training set", "lake/tiny_training_set/*.parquet", set()),
@@ -153,21 +149,153 @@ def test_release_signed_by_a_key_that_is_not_trusted_does_not_hold(
     assert broken() == ["signature", "manifest"]
 
 
-def test_release_whose_tracking_store_is_away_cannot_be_checked(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_release_whose_tracking_store_is_away_cannot_be_checked(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{home}/nowhere/mlflow.db")
     found = {part.name: part.state for part in verify(held(f"{MODEL}/1", settings())) if not part.fine}
     assert found == dict.fromkeys(["manifest", "sbom", "model", "lineage"], "cannot be checked")
+    assert main(["verify", f"{MODEL}/1"]) == 1
+    assert "It is not known whether all of it holds: manifest, sbom, model, lineage." in capsys.readouterr().err
+
+
+def as_if(home: Path, *without: str, **changed: Any) -> Held:
+    """The release as held with another manifest, which nobody signed: for the parts that come after the signature."""
+    found = held(f"{MODEL}/1", settings())
+    facts = {name: value for name, value in json.loads(found.manifest).items() if name not in without} | changed
+    return dataclasses.replace(found, manifest=json.dumps(facts).encode())
+
+
+def told(found: Held) -> dict[str, Part]:
+    return {part.name: part for part in verify(found)}
+
+
+NEWER = ("decision_hash", "dag", "dag_run", "run_parameters", "owners", "files", "bundle", "inventory",
+         "vulnerabilities", "registered", "lineage_digest", "called_with")  # fmt: skip
+
+
+def test_release_from_before_signing_is_told_what_it_is_and_not_to_restore_a_backup(home: Path) -> None:
+    found = told(dataclasses.replace(as_if(home, *NEWER), envelope=b"", sbom=b""))
+    unknown = ["signature", "manifest", "sbom", f"table {RAW}", "training set", "decision log"]
+    assert [name for name, part in found.items() if part.state != "holds"] == sorted(
+        [*unknown, "image"], key=PARTS.index
+    )
+    for name in unknown:
+        assert found[name].state == "cannot be checked"
+        assert "the release is from before the platform kept" in found[name].says
+        assert "backup" not in found[name].says
+
+
+def test_lineage_that_is_not_the_released_one_is_found(home: Path) -> None:
+    part = told(as_if(home, lineage_digest="0" * 64))["lineage"]
+    assert (part.state, part.says.split(";")[0]) == ("BROKEN", "it is not the lineage that was released")
+
+
+def test_statement_is_of_the_manifest_s_bytes_and_not_of_what_they_say(home: Path) -> None:
+    found = held(f"{MODEL}/1", settings())
+    other = json.dumps(json.loads(found.manifest)).encode()
+    digests = [{one["name"]: one["digest"]["sha256"] for one in statement(found.release, content, b"")["subject"]}
+               for content in (found.manifest, other)]  # fmt: skip
+    assert [one["release.json"] for one in digests] == [sha256(found.manifest), sha256(other)]
+
+
+@pytest.mark.parametrize(
+    ("error", "state"),
+    [(tarfile.ReadError("cut"), "BROKEN"), (DeltaError("cut"), "BROKEN"), (KeyError("Env"), "BROKEN"),
+     (FileNotFoundError("gone"), "BROKEN"), (PermissionError("not yours"), "cannot be checked"),
+     (EngineUnavailable("it went away"), "cannot be checked")],
+    ids=lambda value: type(value).__name__,
+)  # fmt: skip
+def test_part_that_a_library_trips_over_is_named_with_what_it_says(error: Exception, state: str) -> None:
+    def trips() -> str:
+        raise error
+
+    part = _checked("model", trips)
+    assert (part.name, part.state, part.fine) == ("model", state, False)
+    assert str(error.args[0]) in part.says
+
+
+def test_bundle_without_its_model_is_a_finding_and_no_traceback(home: Path) -> None:
+    path = the(home, "mlflow/artifacts/*/artifacts/bundle/*/model.onnx")
+    content = path.read_bytes()
+    path.unlink()
+    try:
+        assert broken() == ["model"]
+    finally:
+        path.write_bytes(content)
+
+
+class FewCalls(BaseHTTPRequestHandler):
+    """An engine that answers a ping and lists images; whatever else it is asked, it has not, or it goes away."""
+
+    images: ClassVar[list[dict[str, Any]]] = []
+    goes_away = False
+
+    def do_GET(self) -> None:
+        path = self.path.partition("?")[0]
+        known = {"/version": {"ApiVersion": "1.41"}, "/v1.41/_ping": "OK", "/v1.41/images/json": self.images}
+        if self.goes_away and path not in known:
+            self.connection.close()
+            return
+        body = json.dumps(known.get(path, {"message": "no such image"})).encode()
+        self.send_response(200 if path in known else 404)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: Any) -> None:
+        """Nothing."""
+
+
+@pytest.fixture
+def engine(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[FewCalls]]:
+    handler = type("Engine", (FewCalls,), {})
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        monkeypatch.setenv("DOCKER_HOST", f"tcp://127.0.0.1:{server.server_port}")
+        yield handler
+        server.shutdown()
+
+
+IMAGE, OTHER = ("sha256:" + digit * 64 for digit in "12")
+PUSHED = f"docker.io/team/contender/tiny@sha256:{'3' * 64}"
+PROOF = {"image": "contender/tiny:1-a", "digest": IMAGE, "model_digest": "d", "answered": 1,
+         "largest_difference": 0.0, "size_mb": 1.0}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("pushed", "there", "goes_away", "state", "said"),
+    [
+        (PUSHED, {}, False, "cannot be checked", f"next: docker pull {PUSHED}; then verify again"),
+        ("", {}, False, "cannot be checked", "next: clear image.build in the run first"),
+        (PUSHED, {"Id": OTHER, "RepoDigests": [PUSHED.removeprefix("docker.io/")]}, False, "BROKEN",
+         "what was pushed is another image"),
+        (PUSHED, {"Id": OTHER, "RepoDigests": [f"other/{PUSHED}"]}, False, "cannot be checked", "docker pull"),
+        ("", {}, True, "cannot be checked", "the Docker engine went away while looking for"),
+    ],
+    ids=["pruned", "pruned and not pushed", "another by its name", "another by another name", "gone"],
+)  # fmt: skip
+def test_image_that_cannot_be_looked_into_is_told_from_another_image(
+    home: Path, engine: type[FewCalls], pushed: str, there: dict[str, Any], goes_away: bool, state: str, said: str,
+) -> None:  # fmt: skip
+    engine.images, engine.goes_away = [there] if there else [], goes_away
+    part = _checked("image", lambda: checks.image(as_if(home, image=PROOF, pushed=pushed)))
+    assert part.state == state
+    assert said in part.says
 
 
 def test_statement_names_what_was_released_and_what_it_was_made_of(home: Path) -> None:
     folder = home / "releases" / MODEL / "1"
     release = Release.model_validate_json((folder / "release.json").read_bytes())
-    statement = read(opened((folder / "provenance.dsse.json").read_bytes(), trusted(settings())).payload)
-    assert {one["name"] for one in statement["subject"]} == {"model.onnx", "release.json", "sbom.cdx.json"}
-    built = statement["predicate"]["buildDefinition"]
+    signed = read(opened((folder / "provenance.dsse.json").read_bytes(), trusted(settings())).payload)
+    assert {one["name"] for one in signed["subject"]} == {"model.onnx", "release.json", "sbom.cdx.json"}
+    built = signed["predicate"]["buildDefinition"]
     assert built["buildType"] == BUILD_TYPE
     assert (built["externalParameters"]["dag"], built["externalParameters"]["run"]) == ("chain", "first")
-    assert built["internalParameters"] == {"parameters": release.parameters, "seed": 1}
+    assert built["internalParameters"] == {"parameters": release.parameters, "seed": 1, "calledWith": {}}
+    by = {one["name"]: one["digest"]["sha256"] for one in signed["predicate"]["runDetails"]["byproducts"]}
+    assert by["lineage"] == release.lineage_digest
     named = {one["name"]: one.get("digest", {}) for one in built["resolvedDependencies"]}
     assert named["requirements.txt"] == {"sha256": release.lock_digest}
     assert named[f"table {RAW}"]["rowsSha256"] == release.tables[0].digest
@@ -183,6 +311,11 @@ def test_manifest_names_all_of_a_release(home: Path) -> None:
     assert said["vulnerabilities"]["not_scanned"] == "CONTENDER_OSV is none"
     assert set(said["bundle"]) == {"model.onnx", "packed.onnx", "signature.json", "golden.json", "about.json"}
     assert said["tables"][0]["time"] == "due_at"
+    assert said["called_with"] == {}
+    assert {"MLmodel", "model.onnx"} < set(said["registered"])
+    assert said["lineage_digest"] == sha256(
+        the(home, "mlflow/artifacts/*/artifacts/lineage/*/lineage.json").read_bytes()
+    )
 
 
 def test_release_in_another_one_s_place_is_not_that_one(home: Path) -> None:

@@ -41,6 +41,30 @@ def test_main_signal_says_what_stays_and_ends_its_command(tmp_path: Path, number
     assert not (line.exists() and line.read_bytes()), "what it ran is gone, or ended and is not yet reaped"
 
 
+@pytest.mark.parametrize(
+    ("command", "run"),
+    [(["prune"], "contender.retention"), (["prune", "churn", "--yes"], "contender.retention churn --yes"),
+     (["verify", "churn/1"], "contender.release verify churn/1")],
+    ids=" ".join,
+)  # fmt: skip
+def test_main_runs_what_is_of_the_releases_in_the_stack_s_scheduler(
+    tmp_path: Path, command: list[str], run: str
+) -> None:
+    """The program `docker` of this test knows one container, and says what it was to run in it."""
+    program = tmp_path / "docker"
+    program.write_text(f"""#!/bin/sh
+case "$*" in
+exec*) echo "$*" >{tmp_path}/ran; exit 7;;
+compose*ps*) echo '{{"Service": "airflow-scheduler", "State": "running", "Name": "here"}}';;
+esac
+""")
+    program.chmod(0o755)
+    env = {**os.environ, "PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}", "PYTHONPATH": str(CHECKOUT / "plugins")}
+    done = subprocess.run([sys.executable, "-S", "-m", "contender.stack", *command], env=env, check=False)
+    assert done.returncode == 7
+    assert (tmp_path / "ran").read_text().strip() == f"exec --interactive here python -m {run}"
+
+
 def test_execute_interrupted_while_it_shows_ends_the_command(tmp_path: Path) -> None:
     class Terminated(KeyboardInterrupt):
         """As the launcher's own: `subprocess` waits for the command's end on all but Ctrl-C itself."""
