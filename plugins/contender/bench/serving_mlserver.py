@@ -14,7 +14,8 @@ from contender.bench.serving_rivals import Rival
 from contender.core.errors import ContenderError
 
 NAME, RELEASE, INSTALL_SECONDS = "mlserver", "1.7.1", 300
-SAME = ("scikit-learn", "pandas", "numpy", "joblib")  # in the versions that the model was fitted with
+# In the versions that the model was fitted with; dill is in its pickle, since Feast registers it with pickle.
+SAME = ("scikit-learn", "pandas", "numpy", "joblib", "dill")
 
 
 class NotInstallable(ContenderError):
