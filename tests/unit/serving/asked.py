@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+from time import perf_counter
 from typing import Any
 
+from contender.serving.asgi import Call
 from contender.serving.dialects import Instances
 from contender.serving.service import Service
 
@@ -13,6 +15,10 @@ from contender.serving.service import Service
 def predict_raw(service: Service, instances: list[dict[str, Any]]) -> dict[str, Any]:
     """What `/predict/raw` answers to instances."""
     body = json.dumps({"instances": instances}).encode()
-    reply = asyncio.run(service.ask(Instances(service.bundle), "/predict/raw", body, {}))
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": body}
+
+    reply = asyncio.run(service.ask(Instances(service.bundle), "/predict/raw", Call({}, receive, perf_counter())))
     answer: dict[str, Any] = json.loads(reply.body)
     return answer

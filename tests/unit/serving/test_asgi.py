@@ -38,7 +38,7 @@ async def size(call: Call) -> Reply:
 
 
 async def broken(call: Call) -> Reply:
-    raise ZeroDivisionError("broken")
+    raise ZeroDivisionError("/broken")
 
 
 def app(watch: Watch) -> App:
