@@ -115,8 +115,8 @@ class Supervisor:
                     if self._stopping.is_set():
                         self._end_input()
                     self._follow(process.stdout)
-            except OSError:
-                log.exception("the process that ships the prediction log cannot be started, and is tried again")
+            except Exception:  # a thread that ended would start nothing again, unseen
+                log.exception("the process that ships the prediction log cannot be followed")
             if not self._stopping.is_set():
                 self._restart()
 
