@@ -36,7 +36,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
         client_id: The caller's id, if it gave one.
         time: When it was answered, UTC.
         model, version, variant, endpoint: Which model answered, in which part, where.
-        latency_ms: From the body's last byte to the record.
+        latency_ms: From the body's last byte until the model had answered.
         entities: What was asked for, in a request by entity.
         at: The prediction times, in a request by entity.
         features: Rows as the model saw them, in the order of the signature's columns.
@@ -118,7 +118,7 @@ def _without_nul(line: bytes) -> bytes:
         return line
     try:
         return msgspec.json.encode(_replaced(msgspec.json.decode(line)))
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return line  # no JSON: the database refuses it, with its own words
 
 

@@ -88,12 +88,15 @@ def _unasked(packages: Sequence[Package], of_image: bool) -> str:
 
 
 def _question(package: Package) -> dict[str, Any] | None:
-    """Debian's advisories are about sources, and within a release: `Debian:12`."""
+    """Debian's advisories are about sources, and within a release: `Debian:12`.
+
+    Of a release that it does not know, OSV says nothing, as of a package without faults: no other is asked about.
+    """
     if package.purl.startswith("pkg:pypi/"):
         return {"package": {"purl": package.purl}}
     distribution, _, release = package.distribution.partition("-")
-    if package.source and distribution and release:
-        ecosystem = f"{distribution.capitalize()}:{release}"
+    if package.source and distribution == "debian" and release.isdecimal():
+        ecosystem = f"Debian:{release}"
         return {"package": {"name": package.source, "ecosystem": ecosystem}, "version": package.source_version}
     return None
 

@@ -54,6 +54,9 @@ def manifest(held: Held) -> str:
     evidence = digest_of(release.evidence.facts())
     _require_same("the evidence is not what was decided on", release.verdict.evidence_digest, evidence, held.folder)
     own = statement(release, held.manifest, held.sbom)
+    if release.inventory is not None:
+        expected = release.inventory.sbom_digest
+        _require_same(f"the statement is of another {SBOM}", expected, signed.get(SBOM), held.folder)
     if held.sbom and signed.get(SBOM) == sha256(held.sbom):
         _require_same("the statement says otherwise", digest_of(own), digest_of(said), held.folder)
     tracking = Tracking(release.model)

@@ -35,7 +35,6 @@ class Call:
 
     headers: dict[bytes, bytes]
     receive: Receive
-    start: float
 
     async def body(self) -> bytes:
         """The body, read no further than `MAX_BODY` bytes.
@@ -121,7 +120,7 @@ class App:
             if handler is None:
                 reply = self._no_such_route(scope, methods)
             else:
-                reply = await handler(Call(dict(scope["headers"]), receive, start))
+                reply = await handler(Call(dict(scope["headers"]), receive))
         except ClientLeft:
             self._watched.failed("ClientLeft")
             return

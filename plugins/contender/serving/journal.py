@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from pathlib import Path
 
 from contender.core.errors import PredictionLogFull
@@ -17,6 +18,8 @@ from contender.serving import segments
 
 MB = 1_000_000
 SEGMENT = 4 * MB
+# How long the next segment waits for the one before to be shipped: one that cannot be read is not to hold others up.
+WAIT_SECONDS = 60.0
 
 
 class Journal:
@@ -39,6 +42,7 @@ class Journal:
         self._lock = threading.Lock()
         self._descriptor = -1
         self._given_up: Path | None = None
+        self._waits_until = 0.0
         self._size = self._elsewhere = 0
         self._closed = False
         try:
@@ -70,13 +74,16 @@ class Journal:
     def turn(self) -> None:
         """Give up what was written, so that it is shipped; not while what was given up before is still there.
 
-        So segments grow while the store is away, instead of getting many. It is also a look at what others write.
+        So segments grow while the store is away, instead of getting many. It is also a look at what others write, and
+        whether the segment was taken away: nothing more goes into a file that nobody finds.
 
         Raises:
             OSError: The next segment cannot be begun, and this one is written on; or the folder was taken away.
         """
         with self._lock:
-            waits = self._given_up is not None and self._given_up.exists()
+            if self._descriptor >= 0 and not os.fstat(self._descriptor).st_nlink:
+                self._let_go(0)
+            waits = self._given_up is not None and self._given_up.exists() and time.monotonic() < self._waits_until
             if self._size and not self._closed and not waits:
                 self._next()
             else:
@@ -86,9 +93,14 @@ class Journal:
         """See whether anything more would be taken.
 
         Raises:
-            PredictionLogFull: The limit is reached.
+            PredictionLogFull: The limit is reached, or the folder cannot be written.
         """
         with self._lock:
+            if self._descriptor < 0 and not self._closed:
+                try:
+                    self._next()
+                except OSError as error:
+                    raise self._full(error) from error
             if self._elsewhere + self._size >= self.limit:
                 self._measure()
                 if self._elsewhere + self._size >= self.limit:
@@ -125,16 +137,20 @@ class Journal:
             os.ftruncate(self._descriptor, self._size)
         except OSError:
             # Whoever adopts it finds the half line at its end and sets it aside.
-            os.close(self._descriptor)
-            self._descriptor = -1
-            self._elsewhere, self._size = self._elsewhere + self._size, 0
-            self._path = self.folder  # none is being written
+            self._let_go(self._size)
+
+    def _let_go(self, left: int) -> None:
+        """Write no more into the live segment, which leaves so many bytes in the folder; the next append begins one."""
+        os.close(self._descriptor)
+        self._descriptor = -1
+        self._elsewhere, self._size = self._elsewhere + left, 0
+        self._path = self.folder  # none is being written
 
     def _next(self) -> None:
         path, descriptor = segments.create(self.folder)
         if self._descriptor >= 0:
             os.close(self._descriptor)
-            self._given_up = self._path
+            self._given_up, self._waits_until = self._path, time.monotonic() + WAIT_SECONDS
         self._path, self._descriptor, self._size = path, descriptor, 0
         if self._fsync:
             _fsync_folder(self.folder)

@@ -13,7 +13,7 @@ from contender.serving.supervisor import Figures, Supervisor
 NO_STORE = "none"
 STORE_SECONDS = 10.0
 DRAIN_SECONDS = 5.0
-# For the process to end beyond that: a statement that it has begun may take its time-out.
+# And a second for the process to end; one that waits for a statement longer than that is killed, and nothing is lost.
 END_SECONDS = DRAIN_SECONDS + 1.0
 DEFAULT_MB = "256"
 

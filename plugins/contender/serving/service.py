@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 
 import msgspec
@@ -91,8 +92,10 @@ class Service:
     async def ask(self, dialect: Dialect, endpoint: str, call: Call) -> Reply:
         """Answer a request by raw features, in the form that it was asked in."""
         self.require_fit()
-        asked = dialect.read(await call.body(), call.headers)
-        work = Work(asked.rows, endpoint, call.start, asked.client_id or client_id(call.headers))
+        body = await call.body()
+        start = perf_counter()
+        asked = dialect.read(body, call.headers)
+        work = Work(asked.rows, endpoint, start, asked.client_id or client_id(call.headers))
         return identified(asked.reply(await self._batcher.answer(work)), work)
 
     async def predict(self, call: Call) -> Reply:
@@ -107,10 +110,12 @@ class Service:
                 got="a bundle without it",
                 next_step="send the features themselves to /predict/raw",
             )
-        entities = bodies.rows(await call.body())
+        body = await call.body()
+        start = perf_counter()
+        entities = bodies.rows(body)
         questions = [_resolve(entry, index, request) for index, request in enumerate(entities)]
         looked = await self._features().rows_async(questions)
-        work = Work([one.row for one in looked], "/predict", call.start, client_id(call.headers), entities)
+        work = Work([one.row for one in looked], "/predict", start, client_id(call.headers), entities)
         work.at, work.unknown = [question.at for question in questions], [one.unknown for one in looked]
         outputs = await self._batcher.answer(work)
         predictions = self._predictions(outputs, questions, looked)

@@ -23,9 +23,14 @@ from contender.serving import segments
 
 BATCH = 4_000_000
 IDLE_SECONDS = 0.25
+LAST_SECONDS = 0.1
 RETRY_SECONDS = (0.25, 5.0)
 
 log = logging.getLogger(__name__)
+
+
+class _OutOfTime(Exception):
+    """The server ends before everything was shipped; the next one goes on."""
 
 
 class Progress(msgspec.Struct):
@@ -76,31 +81,44 @@ class Shipper:
         self._stored: dict[Path, int] = {}  # bytes of each segment that are in the store, or set aside
         self._unreadable: set[Path] = set()
         self._attempt = 0
-        self._deadline = float("inf")
+        self._deadline, self._drain_seconds = float("inf"), 0.0
+        self._told: Callable[[float], bool] = lambda _: False
+        self._tell: Callable[[Progress], None] = lambda _: None
 
     def run(self, told: Callable[[float], bool], tell: Callable[[Progress], None], drain_seconds: float) -> bool:
         """Ship until it is told to stop, then what is left, and close the store; whether nothing is left.
 
         Args:
             told: Waits for so many seconds to be told, and says whether it was.
-            tell: Takes the progress after each pass over the folder.
+            tell: Takes the progress, after each batch and each pass over the folder.
             drain_seconds: How long shipping may go on after it was told.
         """
+        self._told, self._tell, self._drain_seconds = told, tell, drain_seconds
         while True:
-            stopping = self._deadline < float("inf")
-            before = self.progress.shipped
+            stopping, before = self._stopping, self.progress.shipped
             self._try()
             tell(self.progress)
-            # Of a pass that began after it was told, so that no segment was given up behind its back.
-            if stopping and (not self.progress.waiting or time.monotonic() >= self._deadline):
+            # Of a pass that began after it was told, so that no segment was given up behind its back. One that cannot
+            # be read is not to be within seconds: it is left, and said to be.
+            if stopping and (not self._attempt or time.monotonic() >= self._deadline):
                 break
-            seconds = self._pause() if self.progress.waiting or self.progress.shipped == before else 0.0
+            seconds = self._pause() if self._attempt or self.progress.shipped == before else 0.0
             if stopping:
                 time.sleep(max(0.0, min(seconds, RETRY_SECONDS[0], self._deadline - time.monotonic())))
-            elif told(seconds):
-                self._deadline = time.monotonic() + drain_seconds
+            else:
+                self._listen(seconds)
         self._predictions.close()
         return not self.progress.waiting
+
+    @property
+    def _stopping(self) -> bool:
+        return self._deadline < float("inf")
+
+    def _listen(self, seconds: float) -> None:
+        if not self._stopping and self._told(seconds):
+            self._deadline = time.monotonic() + self._drain_seconds
+            # Of a server that is killed the kernel closes one file after the other: our input, and then its segment.
+            time.sleep(LAST_SECONDS)
 
     def _pause(self) -> float:
         if not self._attempt:
@@ -111,15 +129,18 @@ class Shipper:
         return longest * random.uniform(0.5, 1)  # noqa: S311
 
     def _try(self) -> None:
+        left = False
         try:
             self._pass()
+        except _OutOfTime:
+            left = True
         except Exception as error:
             if not isinstance(error, PredictionStoreUnreachable | OSError):
                 log.exception("the prediction log failed")  # if it ended it would ship nothing any more
             self._failed(error)
         else:
             self._succeeded()
-        self.progress.waiting = bool(self._attempt or self._unreadable)
+        self.progress.waiting = bool(self._attempt or self._unreadable or left)
 
     def _failed(self, error: Exception) -> None:
         self.progress.failed(error)
@@ -145,7 +166,7 @@ class Shipper:
 
     def _require_time(self) -> None:
         if time.monotonic() >= self._deadline:
-            raise TimeoutError("the server ends before everything was shipped; the next one goes on")
+            raise _OutOfTime
 
     def _forget_all_but(self, there: set[Path]) -> None:
         """Segments that another process shipped, or somebody took away, are no concern any more."""
@@ -171,7 +192,10 @@ class Shipper:
         while lines := segments.whole_lines(descriptor, self._stored.get(path, 0), end, self._batch):
             self._require_time()
             self._store(path, lines)
-            self.progress.success = time.monotonic()
+            self._succeeded()
+            self.progress.waiting = bool(self._unreadable)
+            self._tell(self.progress)
+            self._listen(0.0)
         stored = self._stored.get(path, 0)
         if stored < end:
             torn = os.pread(descriptor, end - stored, stored)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import logging
 import os
 import select
-import signal
 import sys
 from contextlib import suppress
 
@@ -26,9 +25,6 @@ NICE = 10
 def main() -> int:
     """Ship what the environment names; 0 if nothing is left."""
     os.nice(NICE)
-    # Sent to the whole group, they are meant for the server, which closes our input once it has answered what it began.
-    for meant_for_the_server in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(meant_for_the_server, signal.SIG_IGN)
     logging.basicConfig(format="%(levelname)s: %(message)s")
     shipper = Shipper(journal_folder(os.environ), store(os.environ))
     return 0 if shipper.run(_told, _tell, DRAIN_SECONDS) else 1

@@ -24,6 +24,8 @@ COMMAND = (sys.executable, "-m", "contender.serving.shipping")
 TURN_SECONDS = 0.5
 RESTART_SECONDS = 1.0
 ENDED = "ShippingEnded"
+# Exit codes: nothing is left, or something is; any other is that of a signal.
+ENDED_BY_ITSELF = (0, 1)
 
 log = logging.getLogger(__name__)
 
@@ -63,8 +65,10 @@ class Supervisor:
         # It is to import what this process does, wherever that came from.
         self._environ = {**os.environ, **environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
         self._process: subprocess.Popen[bytes] | None = None
-        self._past, self._progress = Progress(), Progress()
+        # Of the processes that ended, together, and of the one that runs; replaced as one, for whoever reads meanwhile.
+        self._known = Progress(), Progress()
         self._stopping = threading.Event()
+        self._last = self._nothing_left = False
         self._thread = threading.Thread(target=self._run, name="prediction log", daemon=True)
 
     def start(self) -> None:
@@ -74,7 +78,7 @@ class Supervisor:
     def stop(self, seconds: float) -> bool:
         """Close the journal, have what is left shipped for so many seconds at most; whether nothing is left.
 
-        What is left waits in the journal for the next server.
+        What is left waits in the journal for the next server, and is said to.
         """
         self._journal.close()
         self._stopping.set()
@@ -82,16 +86,22 @@ class Supervisor:
         if self._thread.is_alive():
             self._thread.join(seconds)
         process = self._process
-        if process is None:
-            return False
-        if process.poll() is None:  # it may be killed at any moment: nothing is removed that is not in the store
+        if process is not None and process.poll() is None:
+            # At any moment, for nothing is removed from the journal that is not in the store.
+            self._last = True
             process.kill()
             self._thread.join()
-        return process.returncode == 0
+        if not self._nothing_left:
+            log.warning(
+                "%d bytes of the prediction log wait in %s for the next server",
+                segments.pending(self._journal.folder),
+                self._journal.folder,
+            )
+        return self._nothing_left
 
     def figures(self) -> Figures:
         """The counts until now."""
-        past, now = self._past, self._progress
+        past, now = self._known
         process = self._process
         running = process is not None and process.poll() is None
         return Figures(
@@ -106,45 +116,57 @@ class Supervisor:
         )
 
     def _run(self) -> None:
-        while not self._stopping.is_set():
-            try:
-                with subprocess.Popen(
-                    COMMAND, env=self._environ, stdin=subprocess.PIPE, stdout=subprocess.PIPE
-                ) as process:
-                    self._process = process
-                    if self._stopping.is_set():
-                        self._end_input()
-                    self._follow(process.stdout)
-            except Exception:  # a thread that ended would start nothing again, unseen
-                log.exception("the process that ships the prediction log cannot be followed")
+        """One process after the other; of a stop between two of them another one, for what is left."""
+        while not self._last:
+            self._last = self._stopping.is_set()
+            code = self._one()
             if not self._stopping.is_set():
-                self._restart()
+                self._restart(code)
+            elif code in ENDED_BY_ITSELF:
+                self._nothing_left = code == ENDED_BY_ITSELF[0]
+                return
 
-    def _restart(self) -> None:
+    def _one(self) -> int | None:
+        """Start a process, and follow it until it ends; its exit code, if it was one."""
+        self._process = None
+        try:
+            # A group of its own: what is sent to the server's is meant for the server, which closes our input.
+            with subprocess.Popen(
+                COMMAND, env=self._environ, stdin=subprocess.PIPE, stdout=subprocess.PIPE, process_group=0
+            ) as process:
+                self._process = process
+                if self._stopping.is_set():
+                    self._end_input()
+                self._follow(process.stdout)
+        except Exception:  # a thread that ended would start nothing again, unseen
+            log.exception("the process that ships the prediction log cannot be followed")
+        return None if self._process is None else self._process.returncode
+
+    def _restart(self, code: int | None) -> None:
         """Count what the process had done that ended, and wait a moment."""
-        code = self._process.returncode if self._process else None
         log.warning("the process that ships the prediction log ended (%s), and is started again", code)
-        ended, past = self._progress, self._past
-        self._past = Progress(
+        past, ended = self._known
+        summed = Progress(
             past.shipped + ended.shipped, past.repeated + ended.repeated, past.refused + ended.refused,
             past.torn + ended.torn, _added(_added(past.failures, ended.failures), {ENDED: 1}),
         )  # fmt: skip
-        self._progress = Progress(success=ended.success, waiting=True)
+        self._known = summed, Progress(success=ended.success, waiting=True)
         self._stopping.wait(RESTART_SECONDS)
 
     def _follow(self, said: IO[bytes] | None) -> None:
         """Until the process ends: hear how far it is, and give it what was written."""
         if said is None:
             raise OSError("a process without a pipe")
-        output, rest, turned = said.fileno(), b"", time.monotonic()
+        output, rest, turned = select.poll(), b"", time.monotonic()
+        output.register(said, select.POLLIN)
         while True:
-            if select.select([output], [], [], TURN_SECONDS)[0]:
-                data = os.read(output, 65_536)
+            if output.poll(1000 * TURN_SECONDS):
+                data = os.read(said.fileno(), 65_536)
                 if not data:
                     return
                 *lines, rest = (rest + data).split(b"\n")
                 if lines:
-                    self._progress = msgspec.json.decode(lines[-1], type=Progress)
+                    self._known = self._known[0], msgspec.json.decode(lines[-1], type=Progress)
             if time.monotonic() - turned >= TURN_SECONDS:
                 turned = time.monotonic()
                 self._turn()
@@ -153,7 +175,7 @@ class Supervisor:
         try:
             self._journal.turn()
         except OSError as error:  # the segment is written on, and given up another time
-            self._progress.failed(error)
+            self._known[0].failed(error)
 
     def _end_input(self) -> None:
         if self._process is not None and self._process.stdin is not None:

@@ -96,8 +96,11 @@ def test_scan_of_no_database_asks_nobody() -> None:
     [
         ((NUMPY, PYTHON), "the image's system packages, of which it keeps no list"),
         ((NUMPY, SSL, SID), "1 system packages are of no known release"),
+        # Of these OSV has no list, or one by another name, and would find nothing.
+        ((NUMPY, SSL.model_copy(update={"distribution": "ubuntu-24.04"})), "1 system packages are of no known release"),
+        ((NUMPY, SSL.model_copy(update={"distribution": "debian-12.5"})), "1 system packages are of no known release"),
     ],
-    ids=["no list", "no release"],
+    ids=["no list", "no release", "another distribution", "a point release"],
 )
 def test_scan_of_an_image_whose_system_packages_nobody_can_be_asked_about_is_none_until_that_is_passed_over(
     osv: Osv, packages: tuple[Package, ...], unasked: str

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from time import perf_counter
 from typing import Any
 
 from contender.serving.asgi import Call
@@ -19,6 +18,6 @@ def predict_raw(service: Service, instances: list[dict[str, Any]]) -> dict[str, 
     async def receive() -> dict[str, Any]:
         return {"type": "http.request", "body": body}
 
-    reply = asyncio.run(service.ask(Instances(service.bundle), "/predict/raw", Call({}, receive, perf_counter())))
+    reply = asyncio.run(service.ask(Instances(service.bundle), "/predict/raw", Call({}, receive)))
     answer: dict[str, Any] = json.loads(reply.body)
     return answer

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -68,6 +69,36 @@ def test_limit_counts_what_others_and_what_was_set_aside_take(tmp_path: Path) ->
     with pytest.raises(PredictionLogFull):
         journal.append(b"0123456789\n")
     other.close()
+    journal.close()
+
+
+def test_next_segment_waits_for_the_one_before_no_longer_than_a_while(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("contender.serving.journal.WAIT_SECONDS", -1.0)
+    journal = Journal(tmp_path, limit=100)
+    for line in (b"a\n", b"b\n"):
+        journal.append(line)
+        journal.turn()
+    assert contents(tmp_path) == [b"a\n", b"b\n", b""]
+    journal.close()
+
+
+def test_folder_that_is_taken_away_takes_nothing_until_it_is_back(tmp_path: Path) -> None:
+    folder = tmp_path / "journal"
+    journal = Journal(folder, limit=100)
+    journal.append(b"lost\n")
+    shutil.rmtree(folder)
+    with pytest.raises(FileNotFoundError):
+        journal.turn()
+    with pytest.raises(PredictionLogFull):
+        journal.require_room()
+    with pytest.raises(PredictionLogFull):
+        journal.append(b"refused\n")
+    folder.mkdir()
+    journal.require_room()
+    journal.append(b"kept\n")
+    assert contents(folder) == [b"kept\n"]
     journal.close()
 
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+import resource
 import signal
 from pathlib import Path
 
@@ -129,3 +131,45 @@ def test_server_that_is_killed_has_all_in_the_store_without_another_one(tmp_path
     heard.close()
     eventually(lambda: list((tmp_path / "journal").iterdir()) == [])
     assert stored(str(tmp_path / "predictions.db")) == acknowledged
+
+
+def test_stop_between_two_processes_ships_what_is_left(tmp_path: Path) -> None:
+    log = log_from_env(environment(tmp_path))
+    assert log is not None
+    log.begin()
+    eventually(lambda: log.figures().state == "shipping")
+    process = log._supervisor._process
+    assert process is not None
+    process.kill()
+    process.wait()
+    log.append(one := line())
+    assert log.end()
+    assert stored(str(tmp_path / "predictions.db")) == ids(one)
+
+
+def test_what_is_left_at_the_end_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "predictions.db").mkdir()
+    log = log_from_env(environment(tmp_path))
+    assert log is not None
+    log.begin()
+    log.append(one := line())
+    assert not log.end(0.5)
+    assert f"{len(one)} bytes of the prediction log wait" in caplog.text
+
+
+def test_server_of_more_than_a_thousand_descriptors_has_its_log_shipped(tmp_path: Path) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 4096), hard))
+    taken = [os.open(os.devnull, os.O_RDONLY) for _ in range(1100)]
+    try:
+        log = log_from_env(environment(tmp_path))
+        assert log is not None
+        log.begin()
+        log.append(line())
+        eventually(lambda: log.figures().shipped == 1)
+        assert log.figures().failures == {}
+        assert log.end()
+    finally:
+        for one in taken:
+            os.close(one)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))

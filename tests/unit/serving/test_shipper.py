@@ -167,15 +167,17 @@ def test_torn_last_line_is_set_aside_and_said(tmp_path: Path, caplog: pytest.Log
 def test_poison_is_set_aside_with_its_reason_and_the_rest_is_stored(
     tmp_path: Path, predictions_address: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    poison = [b'{"request_id":"17"}\n', b"not json, and a \r in it\n", b"\xff\n"]
+    poison = [b'{"request_id":"17"}\n', b"not json, and a \r in it\n", b"\xff\n", b'"\\u0000\xff"\n']
     lines = [line() for _ in range(30)]
-    mixed = [*lines[:7], poison[0], *lines[7:8], poison[1], *lines[8:], poison[2]]
+    mixed = [*lines[:7], poison[0], *lines[7:8], poison[1], *lines[8:], *poison[2:]]
     with caplog.at_level(logging.WARNING), shipping(tmp_path / "journal", predictions_address) as (journal, shipper):
         journal.append(b"".join(mixed))
-        eventually(lambda: shipper.progress.refused == 3)
+        eventually(lambda: shipper.progress.refused == 4)
     assert stored(predictions_address) == ids(b"".join(lines))
     entries = [json.loads(one) for one in (tmp_path / "journal" / segments.ASIDE).read_text().splitlines()]
-    assert [one["line"] for one in entries] == ['{"request_id":"17"}', "not json, and a \r in it", "\\xff"]
+    assert [one["line"] for one in entries] == [
+        '{"request_id":"17"}', "not json, and a \r in it", "\\xff", '"\\u0000\\xff"'
+    ]  # fmt: skip
     assert all(one["reason"] for one in entries)
     assert "not json" not in "".join(
         record.getMessage() for record in caplog.records if record.name.endswith("shipper")
@@ -319,3 +321,17 @@ def test_redacted_values_are_in_no_file(tmp_path: Path, predictions_address: str
             rows = server.execute(f"SELECT t::text FROM {TABLE} t").fetchall()
         assert len(rows) == 49
         assert "SECRET" not in str(rows)
+
+
+def test_stop_is_heard_between_two_batches_and_what_is_left_is_no_failure(tmp_path: Path) -> None:
+    folder, database = tmp_path / "journal", str(tmp_path / "db")
+    lines = [line() for _ in range(3)]
+    for one in lines:
+        leftover(folder, one)
+    told: list[int] = []
+    shipper = Shipper(folder, open_predictions(database, 10))
+    assert not shipper.run(lambda _: True, lambda progress: told.append(progress.shipped), drain_seconds=0)
+    assert (shipper.progress.shipped, shipper.progress.failures) == (1, {})
+    assert told[0] == 1  # before the pass was over
+    assert stored(database) == ids(lines[0])
+    assert len(segments.segments(folder)) == 2
