@@ -10,7 +10,8 @@ from typing import Any
 
 from contender.core.archive import archive_of
 from contender.core.errors import EngineCallRefused
-from contender.engine_proxy.rules import MODEL, parsed
+from contender.engine_proxy.rules import MODEL
+from contender.engine_proxy.strict import parsed
 
 MANIFEST = "manifest.json"
 CONFIG, LAYER = r"[0-9a-f]{64}\.json", r"[0-9a-f]{64}\.tar"

@@ -10,13 +10,13 @@ import base64
 import binascii
 import json
 import re
-from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 from urllib.parse import parse_qsl
 
-from contender.core.errors import EngineCallRefused, some
+from contender.core.errors import some
+from contender.engine_proxy.strict import parsed, refused, require, said_in
 
 # The rules were written for 1.41; older interfaces took settings of the host in calls that have none today.
 OLDEST = 41
@@ -209,10 +209,10 @@ def judge(method: str, raw_path: bytes, raw_query: bytes, network: str, registry
         to = path if not container else path.replace(f"/containers/{container}", "/containers/{id}", 1)
         query = _query(rule, raw_query, asked)
         named = re.fullmatch(re.escape(network) + SERVED_NAME, query["name"]) if "name" in query else True
-        _require(named, asked, f"a name that begins with {network}-", query.get("name"))
+        require(named, asked, f"a name that begins with {network}-", query.get("name"))
         image, account = _on_images(found.groupdict(), query, asked, registry)
         return Call(method, version + to, query, rule.body, container, image, account, rule.purposes)
-    raise _refused(
+    raise refused(
         "the engine is not asked this",
         asked,
         "a call that building, proving, serving, pushing or removing a model's image needs",
@@ -230,7 +230,7 @@ def _on_images(path: Mapping[str, str | None], query: Mapping[str, str], asked: 
         return "", False
     if repository := pushed or fetched or to:
         expected = f"a repository below {registry}/contender/" if registry else "no registry, as none is set"
-        _require(_in_registry(repository, registry), asked, expected, repository)
+        require(_in_registry(repository, registry), asked, expected, repository)
     if pushed:
         return f"{pushed}:{query['tag']}", True
     # What has a name that can be pushed is a model's, whichever moment the push looks at it.
@@ -240,7 +240,7 @@ def _on_images(path: Mapping[str, str | None], query: Mapping[str, str], asked: 
 def _version(raw_path: bytes, asked: str) -> tuple[str, str]:
     found = re.fullmatch(rb"(/v1\.([0-9]{2,3}))?(/[\x21-\x7e]*)", raw_path)
     if found is None or (found[2] and int(found[2]) < OLDEST):
-        raise _refused("the engine is not asked in this form", asked, f"a path below /v1.{OLDEST} or newer")
+        raise refused("the engine is not asked in this form", asked, f"a path below /v1.{OLDEST} or newer")
     return (found[1] or b"").decode(), found[3].decode()
 
 
@@ -249,17 +249,17 @@ def _query(rule: Rule, raw: bytes, asked: str) -> dict[str, str]:
     try:
         pairs = parse_qsl(raw.decode("ascii"), keep_blank_values=True, strict_parsing=bool(raw), max_num_fields=32)
     except ValueError as error:
-        raise _refused("the query cannot be read", asked, "name=value&…", error) from error
+        raise refused("the query cannot be read", asked, "name=value&…", error) from error
     sent = dict(pairs)
     if len(sent) < len(pairs):
-        raise _refused("a parameter is given twice", asked, "each once", some(name for name, _ in pairs))
+        raise refused("a parameter is given twice", asked, "each once", some(name for name, _ in pairs))
     for name, value in sent.items():
         if name not in rule.query and value.lower() not in NO:
-            raise _refused("a parameter is not allowed", asked, some(rule.query, 20) or "none", f"{name}={value}"[:200])
+            raise refused("a parameter is not allowed", asked, some(rule.query, 20) or "none", f"{name}={value}"[:200])
         if name in rule.query and not rule.query[name](value):
-            raise _refused("a parameter has a value that is not allowed", asked, name, f"{name}={value}"[:200])
+            raise refused("a parameter has a value that is not allowed", asked, name, f"{name}={value}"[:200])
     if missing := rule.required - sent.keys():
-        raise _refused("a parameter is missing", asked, some(sorted(missing)))
+        raise refused("a parameter is missing", asked, some(sorted(missing)))
     return {name: value for name, value in sent.items() if name in rule.query}
 
 
@@ -273,36 +273,36 @@ def container_config(raw: bytes, network: str) -> dict[str, Any]:
     Raises:
         EngineCallRefused: It asks for anything else.
     """
-    said = _said(parsed(raw), {"Image", "Env", "Labels", "HostConfig"}, "containers/create")
+    said = said_in(parsed(raw), {"Image", "Env", "Labels", "HostConfig"}, "containers/create")
     env, labels = said.get("Env", []), said.get("Labels", {})
-    _require(re.fullmatch(IMAGE, str(said.get("Image"))), "Image", "an image", said.get("Image"))
-    _require(
+    require(re.fullmatch(IMAGE, str(said.get("Image"))), "Image", "an image", said.get("Image"))
+    require(
         isinstance(env, list) and all(isinstance(one, str) and "=" in one for one in env), "Env", "NAME=value, …", env
     )
-    _require(
+    require(
         isinstance(labels, dict) and all(isinstance(v, str) and k.startswith("contender.") for k, v in labels.items()),
         "Labels", "texts under names that begin with contender.", labels,
     )  # fmt: skip
-    _require(labels.get(PURPOSE) in PURPOSES, f"Labels.{PURPOSE}", some(sorted(PURPOSES)), labels.get(PURPOSE))
+    require(labels.get(PURPOSE) in PURPOSES, f"Labels.{PURPOSE}", some(sorted(PURPOSES)), labels.get(PURPOSE))
     host = _host(said.get("HostConfig"), network)
     if host["Mounts"]:  # a proof has no business with what served models were asked
-        _require(labels[PURPOSE] == "served", f"Labels.{PURPOSE}", "served, with a journal", labels[PURPOSE])
+        require(labels[PURPOSE] == "served", f"Labels.{PURPOSE}", "served, with a journal", labels[PURPOSE])
     return {"Image": said["Image"], "Env": env, "Labels": labels, "HostConfig": host}
 
 
 def _host(host: Any, network: str) -> dict[str, Any]:
-    _require(isinstance(host, dict), "HostConfig", "an object", host)
+    require(isinstance(host, dict), "HostConfig", "an object", host)
     fixed = {"NetworkMode": network, **CONFINED}
-    said = _said(host, {*fixed, "Memory", "Mounts", "RestartPolicy"}, "HostConfig")
+    said = said_in(host, {*fixed, "Memory", "Mounts", "RestartPolicy"}, "HostConfig")
     for name, value in fixed.items():
-        _require(said.get(name) == value, f"HostConfig.{name}", value, said.get(name))
+        require(said.get(name) == value, f"HostConfig.{name}", value, said.get(name))
     memory = said.get("Memory")
     bounded = isinstance(memory, int) and not isinstance(memory, bool) and LEAST_MEMORY <= memory <= MOST_MEMORY
-    _require(bounded, "HostConfig.Memory", f"{LEAST_MEMORY} to {MOST_MEMORY} bytes", memory)
+    require(bounded, "HostConfig.Memory", f"{LEAST_MEMORY} to {MOST_MEMORY} bytes", memory)
     policy = said.get("RestartPolicy", {})
-    _require(isinstance(policy, dict), "HostConfig.RestartPolicy", "an object", policy)
-    restart = _said(policy, {"Name"}, "HostConfig.RestartPolicy").get("Name", "no")
-    _require(restart in {"no", "unless-stopped"}, "HostConfig.RestartPolicy.Name", "no, unless-stopped", restart)
+    require(isinstance(policy, dict), "HostConfig.RestartPolicy", "an object", policy)
+    restart = said_in(policy, {"Name"}, "HostConfig.RestartPolicy").get("Name", "no")
+    require(restart in {"no", "unless-stopped"}, "HostConfig.RestartPolicy.Name", "no, unless-stopped", restart)
     mounts = _mounts(said.get("Mounts", []), network)
     return {**fixed, "Memory": memory, "Mounts": mounts, "RestartPolicy": {"Name": restart}}
 
@@ -310,31 +310,31 @@ def _host(host: Any, network: str) -> dict[str, Any]:
 def _mounts(mounts: Any, network: str) -> list[dict[str, Any]]:
     """None, or the journal's volume."""
     where = "HostConfig.Mounts"
-    _require(isinstance(mounts, list) and len(mounts) <= 1, where, f"at most one, at {JOURNAL}", mounts)
+    require(isinstance(mounts, list) and len(mounts) <= 1, where, f"at most one, at {JOURNAL}", mounts)
     for mount in mounts:
-        _require(isinstance(mount, dict), where, "an object", mount)
-        said = _said(mount, {"Type", "Source", "Target"}, where)
-        _require(said.get("Type") == "volume", f"{where}.Type", "volume", said.get("Type"))
-        _require(said.get("Target") == JOURNAL, f"{where}.Target", JOURNAL, said.get("Target"))
+        require(isinstance(mount, dict), where, "an object", mount)
+        said = said_in(mount, {"Type", "Source", "Target"}, where)
+        require(said.get("Type") == "volume", f"{where}.Type", "volume", said.get("Type"))
+        require(said.get("Target") == JOURNAL, f"{where}.Target", JOURNAL, said.get("Target"))
         named = isinstance(source := said.get("Source"), str) and re.fullmatch(
             re.escape(network) + JOURNAL_NAME, source
         )
-        _require(named, f"{where}.Source", f"{network}-<model>-journal", source)
+        require(named, f"{where}.Source", f"{network}-<model>-journal", source)
     return [{"Type": "volume", "Source": mount["Source"], "Target": JOURNAL} for mount in mounts]
 
 
 def require_own_container(found: Mapping[str, Any], network: str, purposes: frozenset[str] = PURPOSES) -> None:
     """Refuse a container, as the engine described it, that is for nothing of ours or is another stack's."""
     labels, joined = found["Config"].get("Labels") or {}, found["HostConfig"]["NetworkMode"]
-    _require(joined == network, f"container {found['Name']}", f"one on {network}", joined)
+    require(joined == network, f"container {found['Name']}", f"one on {network}", joined)
     expected = f"one with the label {PURPOSE}: {some(sorted(purposes))}"
-    _require(labels.get(PURPOSE) in purposes, f"container {found['Name']}", expected, labels.get(PURPOSE))
+    require(labels.get(PURPOSE) in purposes, f"container {found['Name']}", expected, labels.get(PURPOSE))
 
 
 def require_model_image(found: Mapping[str, Any]) -> None:
     """Refuse to run, push or remove an image, as the engine described it, that is not a model's."""
     labels = (found.get("Config") or {}).get("Labels") or {}
-    _require(MODEL in labels, f"image {found['Id']}", f"one with the label {MODEL}", some(labels) or "none")
+    require(MODEL in labels, f"image {found['Id']}", f"one with the label {MODEL}", some(labels) or "none")
 
 
 def account(header: str) -> str:
@@ -349,7 +349,7 @@ def account(header: str) -> str:
         raw = b""
     said = parsed(raw if header else b"{}")
     fine = said.keys() in ({"username", "password"}, set()) and all(isinstance(text, str) for text in said.values())
-    _require(fine, "X-Registry-Auth", "username and password, or nothing", some(sorted(said)))
+    require(fine, "X-Registry-Auth", "username and password, or nothing", some(sorted(said)))
     return base64.urlsafe_b64encode(json.dumps(said).encode()).decode()
 
 
@@ -357,51 +357,7 @@ def require_own_tag(found: Mapping[str, Any]) -> None:
     """Refuse to move a tag off an image, as the engine described it, that was not built by a task."""
     labels = (found.get("Config") or {}).get("Labels") or {}
     title, runtime = RUNTIME_TITLE
-    _require(
+    require(
         MODEL in labels or labels.get(title) == runtime,
         f"image {found['Id']}", "a tag that no image of others has", some(found.get("RepoTags") or ["none"]),
     )  # fmt: skip
-
-
-def parsed(raw: str | bytes) -> dict[str, Any]:
-    """A JSON object in which no name stands twice.
-
-    Raises:
-        EngineCallRefused: It is no such thing.
-    """
-    try:
-        content = json.loads(raw, object_pairs_hook=_once, parse_constant=_no_constant)
-    except (ValueError, RecursionError) as error:
-        raise _refused("the JSON cannot be used", "body or query", "an object with each name once", error) from error
-    _require(isinstance(content, dict), "body or query", "a JSON object", type(content).__name__)
-    return dict(content)
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    times = Counter(name.lower() for name, _ in pairs)
-    if twice := [name for name, number in times.items() if number > 1]:
-        raise ValueError(f"given twice: {some(twice)}")
-    return dict(pairs)
-
-
-def _no_constant(name: str) -> None:
-    raise ValueError(f"{name} is no number")
-
-
-def _said(given: Mapping[str, Any], allowed: set[str], where: str) -> dict[str, Any]:
-    """The fields that say something; each must be allowed, in just this spelling."""
-    said = {name: value for name, value in given.items() if value not in (None, False, "", [], {})}
-    unknown = sorted(said.keys() - allowed)
-    _require(not unknown, where, some(sorted(allowed), 20), some(unknown))
-    return said
-
-
-def _require(holds: object, where: str, expected: object, got: object) -> None:
-    if not holds:
-        raise _refused("this is not allowed", where, expected, str(got)[:200])
-
-
-def _refused(what: str, where: str, expected: object, got: object = "") -> EngineCallRefused:
-    return EngineCallRefused(
-        what, where=where, expected=expected, got=got, next_step="docs/decisions/0014 says what is allowed, and why"
-    )

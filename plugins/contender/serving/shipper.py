@@ -53,10 +53,19 @@ class Progress(msgspec.Struct):
     success: float = msgspec.field(default_factory=time.monotonic)
     waiting: bool = False
 
-    def failed(self, error: Exception) -> None:
+    def failed(self, cause: str) -> None:
         """Count an attempt that failed."""
-        cause = type(error).__name__
         self.failures[cause] = self.failures.get(cause, 0) + 1
+
+    def and_then(self, later: Progress) -> Progress:
+        """What two shippers did, one after the other."""
+        causes = {**self.failures, **later.failures}
+        return Progress(
+            self.shipped + later.shipped, self.repeated + later.repeated, self.refused + later.refused,
+            self.torn + later.torn,
+            {cause: self.failures.get(cause, 0) + later.failures.get(cause, 0) for cause in causes},
+            later.success, later.waiting,
+        )  # fmt: skip
 
 
 class Shipper:
@@ -143,7 +152,7 @@ class Shipper:
         self.progress.waiting = bool(self._attempt or self._unreadable or left)
 
     def _failed(self, error: Exception) -> None:
-        self.progress.failed(error)
+        self.progress.failed(type(error).__name__)
         self._attempt += 1
         if self._attempt == 1:
             log.warning("the prediction log waits, and records stay in the journal: %s", error)
@@ -179,7 +188,7 @@ class Shipper:
         try:
             yield
         except OSError as error:
-            self.progress.failed(error)
+            self.progress.failed(type(error).__name__)
             if path not in self._unreadable:
                 log.warning("segment %s cannot be shipped, stays, and is tried again: %s", path.name, error)
             self._unreadable.add(path)

@@ -17,17 +17,18 @@ import msgspec
 
 from contender.serving.prediction_log import DRAIN_SECONDS, journal_folder, store
 from contender.serving.shipper import Progress, Shipper
+from contender.serving.supervisor import LEFT, SHIPPED
 
 # Requests come first where the processor is short; the journal is there to wait in.
 NICE = 10
 
 
 def main() -> int:
-    """Ship what the environment names; 0 if nothing is left."""
+    """Ship what the environment names; `SHIPPED` if nothing is left, otherwise `LEFT`."""
     os.nice(NICE)
     logging.basicConfig(format="%(levelname)s: %(message)s")
     shipper = Shipper(journal_folder(os.environ), store(os.environ))
-    return 0 if shipper.run(_told, _tell, DRAIN_SECONDS) else 1
+    return SHIPPED if shipper.run(_told, _tell, DRAIN_SECONDS) else LEFT
 
 
 def _told(seconds: float) -> bool:

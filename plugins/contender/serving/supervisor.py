@@ -24,8 +24,8 @@ COMMAND = (sys.executable, "-m", "contender.serving.shipping")
 TURN_SECONDS = 0.5
 RESTART_SECONDS = 1.0
 ENDED = "ShippingEnded"
-# Exit codes: nothing is left, or something is; any other is that of a signal.
-ENDED_BY_ITSELF = (0, 1)
+# What the process ends with: nothing is left, or something is; anything else is a signal's.
+SHIPPED, LEFT = 0, 1
 
 log = logging.getLogger(__name__)
 
@@ -102,17 +102,17 @@ class Supervisor:
     def figures(self) -> Figures:
         """The counts until now."""
         past, now = self._known
-        process = self._process
+        known, process = past.and_then(now), self._process
         running = process is not None and process.poll() is None
         return Figures(
             pending_bytes=segments.pending(self._journal.folder),
-            shipped=past.shipped + now.shipped,
-            repeated=past.repeated + now.repeated,
-            refused=past.refused + now.refused,
-            torn=past.torn + now.torn,
-            failures=_added(past.failures, now.failures),
-            seconds_since_success=time.monotonic() - now.success,
-            state="stopped" if not running else "waiting" if now.waiting else "shipping",
+            shipped=known.shipped,
+            repeated=known.repeated,
+            refused=known.refused,
+            torn=known.torn,
+            failures=known.failures,
+            seconds_since_success=time.monotonic() - known.success,
+            state="stopped" if not running else "waiting" if known.waiting else "shipping",
         )
 
     def _run(self) -> None:
@@ -122,8 +122,8 @@ class Supervisor:
             code = self._one()
             if not self._stopping.is_set():
                 self._restart(code)
-            elif code in ENDED_BY_ITSELF:
-                self._nothing_left = code == ENDED_BY_ITSELF[0]
+            elif code in (SHIPPED, LEFT):
+                self._nothing_left = code == SHIPPED
                 return
 
     def _one(self) -> int | None:
@@ -146,10 +146,8 @@ class Supervisor:
         """Count what the process had done that ended, and wait a moment."""
         log.warning("the process that ships the prediction log ended (%s), and is started again", code)
         past, ended = self._known
-        summed = Progress(
-            past.shipped + ended.shipped, past.repeated + ended.repeated, past.refused + ended.refused,
-            past.torn + ended.torn, _added(_added(past.failures, ended.failures), {ENDED: 1}),
-        )  # fmt: skip
+        summed = past.and_then(ended)
+        summed.failed(ENDED)
         self._known = summed, Progress(success=ended.success, waiting=True)
         self._stopping.wait(RESTART_SECONDS)
 
@@ -175,12 +173,8 @@ class Supervisor:
         try:
             self._journal.turn()
         except OSError as error:  # the segment is written on, and given up another time
-            self._known[0].failed(error)
+            self._known[0].failed(type(error).__name__)
 
     def _end_input(self) -> None:
         if self._process is not None and self._process.stdin is not None:
             self._process.stdin.close()
-
-
-def _added(some: Mapping[str, int], more: Mapping[str, int]) -> dict[str, int]:
-    return {cause: some.get(cause, 0) + more.get(cause, 0) for cause in {**some, **more}}
